@@ -1,0 +1,277 @@
+"""Filters: vetoes that apply before the best postings are chosen, never after.
+
+To add one, write its two functions and add a row to `FILTERS`; `Matcher.recommend`, the command line
+and the contract tests pick it up from there. `parse` turns what a caller gave into a value or raises
+`FilterError`; `select` returns which postings pass, from the catalogue's columns.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.catalogue import NO_DATE, Catalogue, Categories
+from matcher.errors import FilterError
+from matcher.posting import Posting, normalise_hashtag
+
+__all__: Final = ["FILTERS", "Filter", "select_postings"]
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One kind of filter.
+
+    Parameters
+    ----------
+    name : str
+        Keyword in ``recommend(..., filters={name: value})`` and, with hyphens, the option of the command.
+    description : str
+        One sentence, shown as the option's help.
+    parse : callable
+        ``value -> parsed value``; raises `FilterError`.
+    select : callable
+        ``(catalogue, parsed value) -> ndarray of bool, shape (postings,)``; True keeps.
+    example : object
+        A valid value, for documentation and tests.
+    """
+
+    name: str
+    description: str
+    parse: Callable[[Any], Any]
+    select: Callable[[Catalogue, Any], Mask]
+    example: Any
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the value is yes or no.
+
+        Examples
+        --------
+        >>> FILTERS["remote"].is_flag, FILTERS["location"].is_flag
+        (True, False)
+        """
+        return isinstance(self.example, bool)
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether several values can be given.
+
+        Examples
+        --------
+        >>> FILTERS["hashtags_any"].takes_many, FILTERS["posted_since"].takes_many
+        (True, False)
+        """
+        return isinstance(self.example, list)
+
+
+def select_postings(catalogue: Catalogue, filters: Mapping[str, Any]) -> tuple[Mask, dict[str, int]]:
+    """Return which postings pass all filters, and how many each filter alone removes.
+
+    Raises
+    ------
+    FilterError
+        When a filter is unknown or its value cannot be understood.
+
+    Examples
+    --------
+    >>> catalogue = Catalogue.from_postings([Posting(id="1", location="Bern"), Posting(id="2", location="Remote")])
+    >>> select_postings(catalogue, {"location": "bern"})
+    (array([ True, False]), {'location': 1})
+    """
+    kept = np.ones(len(catalogue), np.bool_)
+    removed: dict[str, int] = {}
+    for name, value in filters.items():
+        if name not in FILTERS:
+            raise FilterError(f"unknown filter {name!r}: use one of {', '.join(FILTERS)}")
+        row = FILTERS[name]
+        mask = row.select(catalogue, row.parse(value))
+        removed[name] = int(len(mask) - np.count_nonzero(mask))
+        kept &= mask
+    return kept, removed
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def _fail(name: str, value: object, wanted: str) -> FilterError:
+    return FilterError(f"filter {name}: expected {wanted}, got {value!r}")
+
+
+def _parse_words(name: str) -> Callable[[Any], list[tuple[str, ...]]]:
+    def parse(value: Any) -> list[tuple[str, ...]]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, (list, tuple, set, frozenset)) or not values:
+            raise _fail(name, value, "text or a list of texts")
+        words = [_words(text) if isinstance(text, str) else () for text in values]
+        if not all(words):
+            raise _fail(name, value, "text with at least one letter or digit")
+        return words
+
+    return parse
+
+
+def _parse_flag(name: str) -> Callable[[Any], bool]:
+    def parse(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise _fail(name, value, "True or False")
+        return value
+
+    return parse
+
+
+def _parse_tags(name: str) -> Callable[[Any], list[str]]:
+    def parse(value: Any) -> list[str]:
+        values = re.split(r"[,;]", value) if isinstance(value, str) else value
+        if not isinstance(values, (list, tuple, set, frozenset)) or not all(isinstance(tag, str) for tag in values):
+            raise _fail(name, value, "a list of hashtags")
+        tags = sorted({normalise_hashtag(tag) for tag in values} - {""})
+        if not tags:
+            raise _fail(name, value, "at least one hashtag with a letter or digit")
+        return tags
+
+    return parse
+
+
+def _parse_moment(name: str) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        moment = value
+        if isinstance(value, str):
+            try:
+                moment = datetime.fromisoformat(value.strip())
+            except ValueError:
+                raise _fail(name, value, "a date such as 2026-03-01") from None
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        if not isinstance(moment, datetime):
+            raise _fail(name, value, "a date such as 2026-03-01")
+        milliseconds = Posting(id="-", posted=moment).posted_milliseconds
+        assert milliseconds is not None  # noqa: S101 - the line above sets it
+        return milliseconds
+
+    return parse
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def _words(text: str) -> tuple[str, ...]:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return tuple(re.findall(r"[^\W_]+", "".join(char for char in plain if not unicodedata.combining(char))))
+
+
+def _contains(words: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    size = len(wanted)
+    return any(words[start : start + size] == wanted for start in range(len(words) - size + 1))
+
+
+def _select_values(column: Categories, passes: Callable[[str], bool]) -> Mask:
+    # Distinct values are few: decide once for each, then look every posting up.
+    verdicts = np.fromiter(map(passes, column.values), np.bool_, len(column.values))
+    return verdicts[column.codes] if len(verdicts) else np.zeros(0, np.bool_)
+
+
+def _select_words(column: str) -> Callable[[Catalogue, list[tuple[str, ...]]], Mask]:
+    def select(catalogue: Catalogue, wanted: list[tuple[str, ...]]) -> Mask:
+        def passes(value: str) -> bool:
+            words = _words(value)
+            return any(_contains(words, phrase) for phrase in wanted)
+
+        return _select_values(getattr(catalogue, column), passes)
+
+    return select
+
+
+def _select_job_type(catalogue: Catalogue, wanted: list[tuple[str, ...]]) -> Mask:
+    # "full-time", "Full time" and "fulltime" are one job type.
+    joined = {"".join(words) for words in wanted}
+    return _select_values(catalogue.job_types, lambda value: "".join(_words(value)) in joined)
+
+
+def _select_remote(catalogue: Catalogue, wanted: bool) -> Mask:
+    return _select_values(catalogue.locations, lambda value: Posting(id="-", location=value).remote == wanted)
+
+
+def _select_posted_since(catalogue: Catalogue, since: int) -> Mask:
+    mask: Mask = (catalogue.posted >= since) & (catalogue.posted != NO_DATE)
+    return mask
+
+
+def _count_tags(catalogue: Catalogue, wanted: Iterable[str]) -> NDArray[np.int64]:
+    codes = [code for code in map(catalogue.tags.find, wanted) if code >= 0]
+    hits = np.zeros(len(catalogue.tag_codes) + 1, np.int64)
+    np.cumsum(np.isin(catalogue.tag_codes, codes), out=hits[1:])
+    counts: NDArray[np.int64] = hits[catalogue.tag_starts[1:]] - hits[catalogue.tag_starts[:-1]]
+    return counts
+
+
+FILTERS: Final[Mapping[str, Filter]] = {
+    row.name: row
+    for row in (
+        Filter(
+            "location",
+            "Keep postings whose location contains these words; repeat for alternatives.",
+            _parse_words("location"),
+            _select_words("locations"),
+            ["Berlin"],
+        ),
+        Filter(
+            "remote",
+            "Keep only postings that can (or cannot) be done from anywhere.",
+            _parse_flag("remote"),
+            _select_remote,
+            True,
+        ),
+        Filter(
+            "job_type",
+            "Keep postings of this job type, such as fulltime; repeat for alternatives.",
+            _parse_words("job_type"),
+            _select_job_type,
+            ["fulltime"],
+        ),
+        Filter(
+            "company",
+            "Keep postings whose company contains these words; repeat for alternatives.",
+            _parse_words("company"),
+            _select_words("companies"),
+            ["Beck"],
+        ),
+        Filter(
+            "posted_since",
+            "Keep postings dated on or after this day (UTC); postings without a date go.",
+            _parse_moment("posted_since"),
+            _select_posted_since,
+            "2026-03-01",
+        ),
+        Filter(
+            "hashtags_any",
+            "Keep postings with at least one of these hashtags.",
+            _parse_tags("hashtags_any"),
+            lambda catalogue, tags: _count_tags(catalogue, tags) > 0,
+            ["sql"],
+        ),
+        Filter(
+            "hashtags_all",
+            "Keep postings with all of these hashtags.",
+            _parse_tags("hashtags_all"),
+            lambda catalogue, tags: _count_tags(catalogue, tags) == len(tags),
+            ["sql"],
+        ),
+        Filter(
+            "hashtags_none",
+            "Keep postings with none of these hashtags.",
+            _parse_tags("hashtags_none"),
+            lambda catalogue, tags: _count_tags(catalogue, tags) == 0,
+            ["sql"],
+        ),
+    )
+}
+"""Every filter by name."""

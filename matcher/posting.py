@@ -1,0 +1,277 @@
+"""A job posting, its hashtags, and the record (plain JSON) it is stored as.
+
+No input or output happens here, and nothing is guessed: reading and repairing what boards send is
+the business of `matcher.sources`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from matcher.errors import PostingError
+
+__all__: Final = ["RECORD_NAMES", "Posting", "normalise_hashtag", "split_hashtags"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+RECORD_NAMES: Final[Mapping[str, str]] = {
+    "id": "id",
+    "title": "title",
+    "company": "companyName",
+    "location": "location",
+    "hashtags": "hashtags",
+    "job_type": "jobType",
+    "posted": "timestamp",
+    "summary": "summary",
+    "summary_backup": "summaryBackup",
+    "body": "body",
+    "url": "url",
+    "apply_url": "applyUrl",
+    "host": "host",
+    "company_website": "companyWebsite",
+    "logo_url": "logoUrl",
+    "featured": "featured",
+}
+"""Attribute of `Posting` -> the name of that field in front matter and JSON."""
+
+_TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
+_TAG_START: Final = re.compile(r"(?:^|(?<=[\s,;|]))[#＃]+|(?<=\w)[#＃](?=\w)")
+_REMOTE: Final = re.compile(
+    r"\b(remote|anywhere|work from home|home[ -]?office|telecommut\w*|telearbeit|ortsunabhängig)\b", re.IGNORECASE
+)
+_NOT_REMOTE: Final = re.compile(r"\b(no|not|non|kein|keine|nicht)[ -]+(\w+[ -]+)?(remote|home[ -]?office)\b", re.I)
+
+
+def normalise_hashtag(tag: str) -> str:
+    """Return the one normal form of a hashtag: no ``#``, lower case, no separators.
+
+    Unicode compatibility forms are folded (NFKC); spaces, hyphens, underscores, dots and slashes
+    vanish; ``+`` and a ``#`` after a single letter stay, because they tell languages apart.
+
+    Parameters
+    ----------
+    tag : str
+        A hashtag as somebody wrote it, with or without ``#``.
+
+    Returns
+    -------
+    str
+        The normal form, empty when nothing is left.
+
+    Examples
+    --------
+    >>> [normalise_hashtag(tag) for tag in ("#MachineLearning", "machine learning", "Machine-Learning")]
+    ['machinelearning', 'machinelearning', 'machinelearning']
+    >>> [normalise_hashtag(tag) for tag in ("#C++", "C#", ".NET", "Node.js", "CI/CD", "#Übersetzung", "# ")]
+    ['c++', 'c#', 'dotnet', 'nodejs', 'cicd', 'übersetzung', '']
+    """
+    text = unicodedata.normalize("NFKC", tag).strip().lstrip("#").strip().lower()
+    if text == ".net" or text.startswith(".net "):
+        text = "dot" + text[1:]
+    text = _TAG_SEPARATORS.sub("", text)
+    bare = text.rstrip("#")
+    if bare != text and len(bare) == 1:  # c#, f#
+        bare += "#"
+    kept = "".join(char for char in bare if char.isalnum() or char in "+#" or unicodedata.combining(char))
+    return unicodedata.normalize("NFC", kept) if any(char.isalnum() for char in kept) else ""
+
+
+def split_hashtags(text: str) -> list[str]:
+    """Split one written line of hashtags into normal forms, first occurrence first, no repeats.
+
+    Commas and semicolons separate when there are any; else a ``#`` that starts a word; else spaces.
+
+    Parameters
+    ----------
+    text : str
+        For example ``"#sales,#B2B"``, ``"#a #b"``, ``"sales marketing"``.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> split_hashtags("#A,#a,# b , #Machine Learning,,")
+    ['a', 'b', 'machinelearning']
+    >>> split_hashtags("#care #nights#weekend"), split_hashtags("sales marketing"), split_hashtags("C#, Java")
+    (['care', 'nights', 'weekend'], ['sales', 'marketing'], ['c#', 'java'])
+    """
+    parts = re.split(r"[,;|\n]", text)
+    if len(parts) == 1:
+        parts = _TAG_START.split(text)
+    else:
+        parts = [piece for part in parts for piece in _TAG_START.split(part)]
+    if len([part for part in parts if part.strip()]) == 1 and not re.search(r"[#＃,;|\n]", text):
+        parts = text.split()
+    return _unique(normalise_hashtag(part) for part in parts)
+
+
+def _unique(tags: Iterable[str]) -> list[str]:
+    return [tag for tag in dict.fromkeys(tags) if tag]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """One job advert. Immutable; only `id` is required.
+
+    Parameters
+    ----------
+    id : str
+        Unique in a model; ties in the ranking break by it. No control characters.
+    title, company, location, job_type : str
+        As the advert writes them.
+    hashtags : iterable of str
+        Stored as a tuple of normal forms (see `normalise_hashtag`), without repeats.
+    posted : datetime, optional
+        Stored in UTC with millisecond precision. A value without time zone counts as UTC.
+    summary, summary_backup : str
+        The line a board shows in its list, and its replacement.
+    body : str
+        The advert itself, Markdown.
+    url, apply_url, host, company_website, logo_url : str
+        Links.
+    featured : int
+        Above 0 when the board was paid to feature it. Ranked by only when asked for.
+    extra : mapping
+        Every other field of the source, as JSON values.
+
+    Raises
+    ------
+    PostingError
+        When `id` is empty or a field has the wrong type.
+
+    Examples
+    --------
+    >>> posting = Posting(id="job-1", title="Staff Nurse", location="Cork or remote", hashtags=["#Nursing", "nursing"])
+    >>> posting.hashtags, posting.remote
+    (('nursing',), True)
+    >>> Posting.from_record(posting.to_record()) == posting
+    True
+    >>> Posting(id="")
+    Traceback (most recent call last):
+    matcher.errors.PostingError: a posting needs a non-empty id without control characters, got ''
+    """
+
+    id: str
+    title: str = ""
+    company: str = ""
+    location: str = ""
+    hashtags: tuple[str, ...] = ()
+    job_type: str = ""
+    posted: datetime | None = None
+    summary: str = ""
+    summary_backup: str = ""
+    body: str = ""
+    url: str = ""
+    apply_url: str = ""
+    host: str = ""
+    company_website: str = ""
+    logo_url: str = ""
+    featured: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str) or not self.id.strip() or not self.id.isprintable():
+            raise PostingError(f"a posting needs a non-empty id without control characters, got {self.id!r}")
+        for name in _TEXT_FIELDS:
+            if not isinstance(getattr(self, name), str):
+                raise PostingError(f"posting {self.id!r}: {name} must be text, got {getattr(self, name)!r}")
+        if isinstance(self.featured, bool) or not isinstance(self.featured, int):
+            raise PostingError(f"posting {self.id!r}: featured must be a whole number, got {self.featured!r}")
+        if self.posted is not None and not isinstance(self.posted, datetime):
+            raise PostingError(f"posting {self.id!r}: posted must be a datetime or None, got {self.posted!r}")
+        taken = RECORD_KEYS.intersection(self.extra)
+        if taken:
+            raise PostingError(f"posting {self.id!r}: extra must not repeat the field {min(taken)!r}")
+        tags = split_hashtags(self.hashtags) if isinstance(self.hashtags, str) else self.hashtags
+        object.__setattr__(self, "hashtags", tuple(_unique(map(normalise_hashtag, tags))))
+        if self.posted is not None:
+            aware = self.posted if self.posted.tzinfo else self.posted.replace(tzinfo=UTC)
+            object.__setattr__(self, "posted", _from_milliseconds((aware - _EPOCH) // _MILLISECOND))
+
+    @property
+    def remote(self) -> bool:
+        """Whether the location says that the work can be done from anywhere.
+
+        Examples
+        --------
+        >>> [Posting(id="1", location=place).remote for place in ("Berlin or remote", "Berlin", "Bern (no remote)")]
+        [True, False, False]
+        """
+        return bool(_REMOTE.search(self.location)) and not _NOT_REMOTE.search(self.location)
+
+    @property
+    def posted_milliseconds(self) -> int | None:
+        """Milliseconds from 1970-01-01 UTC to `posted`, or None.
+
+        Examples
+        --------
+        >>> Posting(id="1", posted=datetime(2026, 3, 1)).posted_milliseconds
+        1772323200000
+        """
+        return None if self.posted is None else (self.posted - _EPOCH) // _MILLISECOND
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the posting as JSON values under the field names of `RECORD_NAMES`; empty fields are left out.
+
+        Returns
+        -------
+        dict
+            ``timestamp`` in milliseconds, ``hashtags`` as a list, unknown fields beside the known ones.
+
+        Examples
+        --------
+        >>> Posting(id="1", company="Beck", hashtags=["sql"], extra={"salary": "45k"}).to_record()
+        {'id': '1', 'companyName': 'Beck', 'hashtags': ['sql'], 'salary': '45k'}
+        """
+        record: dict[str, Any] = {}
+        for name, key in RECORD_NAMES.items():
+            value: Any = self.posted_milliseconds if name == "posted" else getattr(self, name)
+            if name == "hashtags":
+                value = list(value)
+            if value or (name == "posted" and value is not None):
+                record[key] = value
+        return record | dict(self.extra)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Posting:
+        """Return the posting that `to_record` wrote. The exact inverse: nothing is coerced.
+
+        Raises
+        ------
+        PostingError
+            When the record lacks an id or a field has the wrong type.
+
+        Examples
+        --------
+        >>> Posting.from_record({"id": "1", "timestamp": 1772323200000}).posted.date().isoformat()
+        '2026-03-01'
+        """
+        known = {name: record[key] for name, key in RECORD_NAMES.items() if key in record}
+        stamp = known.get("posted")
+        if stamp is not None:
+            if isinstance(stamp, bool) or not isinstance(stamp, int):
+                raise PostingError(f"timestamp must be whole milliseconds, got {stamp!r}")
+            try:
+                known["posted"] = _from_milliseconds(stamp)
+            except OverflowError:
+                raise PostingError(f"timestamp {stamp} is outside the calendar") from None
+        known.setdefault("id", "")
+        return cls(**known, extra={key: value for key, value in record.items() if key not in RECORD_KEYS})
+
+
+def _from_milliseconds(milliseconds: int) -> datetime:
+    return _EPOCH + milliseconds * _MILLISECOND
+
+
+RECORD_KEYS: Final = frozenset(RECORD_NAMES.values())
+_TEXT_FIELDS: Final = tuple(
+    item.name for item in fields(Posting) if item.type == "str" and item.name not in ("id", "featured")
+)

@@ -1,0 +1,447 @@
+"""`Matcher`: learns from postings, ranks them for a profile, explains, saves and loads.
+
+The one conductor: features, index, filters, boosts and store know nothing of each other.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher import analyzer, store
+from matcher._version import __version__
+from matcher.boosts import BOOSTS, Boost
+from matcher.catalogue import Catalogue
+from matcher.errors import DuplicatePostingError, ModelDamagedError, ModelSchemaError, OptionError, PostingError
+from matcher.features import (
+    BLOCKS,
+    BlockFeatures,
+    BlockQuery,
+    FeatureBlock,
+    block_from_settings,
+    check_block,
+    default_blocks,
+    fit_block,
+)
+from matcher.filters import select_postings
+from matcher.index import BlockIndex, Index
+from matcher.posting import Posting
+from matcher.profile import Profile
+from matcher.recommendation import Contribution, Recommendation, Recommendations
+
+__all__: Final = ["Matcher"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, how many of it are done, and how many there are (0 when not known)."""
+
+
+class Matcher:
+    """Ranks postings against a profile. Make one with `fit` or `load`; it does not change afterwards.
+
+    A matcher may be used by any number of threads at once.
+
+    Examples
+    --------
+    >>> matcher = Matcher.fit([
+    ...     Posting(id="1", title="Staff Nurse", body="Care for patients on our ward", hashtags=["nursing"]),
+    ...     Posting(id="2", title="Pastry Chef", body="Bake bread and cakes in our kitchen"),
+    ... ])
+    >>> for recommendation in matcher.recommend("Nurse with five years on a surgical ward", k=1):
+    ...     print(recommendation.rank, f"{recommendation.score:.3f}", recommendation.posting.title)
+    1 0.632 Staff Nurse
+    """
+
+    def __init__(self, catalogue: Catalogue, features: Sequence[BlockFeatures], index: Index) -> None:
+        self._catalogue = catalogue
+        self._features = tuple(features)
+        self._index = index
+        self._replaced: tuple[str, ...] = ()
+        self._generation = 0
+
+    @classmethod
+    def fit(
+        cls,
+        postings: Iterable[Posting],
+        *,
+        blocks: Sequence[FeatureBlock] | None = None,
+        strict: bool = False,
+        progress: Progress | None = None,
+    ) -> Matcher:
+        """Learn vocabularies and weights from postings, and index them.
+
+        The order of the postings does not matter, except that of several with one id the last wins
+        (see `replaced`).
+
+        Parameters
+        ----------
+        postings : iterable of Posting
+            Such as ``read_postings("seeds/")``. None at all gives a matcher that recommends nothing.
+        blocks : sequence of FeatureBlock, optional
+            Feature blocks to use instead of `matcher.features.default_blocks`, at most one of each name.
+        strict : bool
+            Raise when two postings share an id but differ, instead of letting the last win.
+        progress : callable, optional
+            Called with ``(stage, done, total)``.
+
+        Returns
+        -------
+        Matcher
+
+        Raises
+        ------
+        DuplicatePostingError
+            Only when `strict`.
+        OptionError
+            When a block has a negative weight, or comes twice, or all weights are 0.
+        PostingError
+            When something other than a `Posting` is among the postings.
+
+        Examples
+        --------
+        >>> len(Matcher.fit([Posting(id="1", title="Cook"), Posting(id="1", title="Chef")]))
+        1
+        """
+        chosen = _order_blocks(default_blocks() if blocks is None else blocks)
+        by_id: dict[str, Posting] = {}
+        replaced: dict[str, None] = {}
+        for posting in postings:
+            if not isinstance(posting, Posting):
+                raise PostingError(f"expected a Posting, got {type(posting).__name__}: use read_postings() for files")
+            before = by_id.get(posting.id, posting)
+            if before != posting:
+                if strict:
+                    raise DuplicatePostingError(f"two different postings have the id {posting.id!r}")
+                replaced[posting.id] = None
+            by_id[posting.id] = posting
+        ordered = [by_id[posting_id] for posting_id in sorted(by_id)]
+        features, indexes = [], []
+        for block in chosen:
+            fitted, counts = fit_block(block, _reporting(ordered, f"counting {block.name}", progress))
+            features.append(fitted)
+            indexes.append(BlockIndex.from_counts(float(block.weight), counts, fitted.term_weights))
+        matcher = cls(Catalogue.from_postings(ordered), features, Index(tuple(indexes), len(ordered)))
+        matcher._replaced = tuple(replaced)
+        return matcher
+
+    def recommend(
+        self,
+        profile: Profile | str,
+        k: int = 10,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        boosts: Sequence[Boost] = (),
+    ) -> Recommendations:
+        """Return the `k` postings nearest to a profile: exact, best first, ties by posting id.
+
+        Parameters
+        ----------
+        profile : Profile or str
+            A CV's text.
+        k : int
+            At least 1. When fewer postings pass the filters, all of them come back.
+        filters : mapping, optional
+            Vetoes by name, applied before the best are chosen; see `matcher.filters.FILTERS`. Values of
+            None are ignored.
+        boosts : sequence of Boost, optional
+            `matcher.boosts.Featured`, `matcher.boosts.Freshness`; none by default.
+
+        Returns
+        -------
+        Recommendations
+            Postings that have nothing in common with the profile come last, with a score of 0; when that
+            is all there is, `notice` says why.
+
+        Raises
+        ------
+        OptionError, FilterError
+            When an argument makes no sense.
+
+        Examples
+        --------
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook", location="Bern"), Posting(id="2", title="Cook")])
+        >>> ranking = matcher.recommend("cook", filters={"location": "Bern"})
+        >>> [recommendation.posting.id for recommendation in ranking], ranking.removed
+        (['1'], {'location': 1})
+        >>> matcher.recommend("").notice
+        'the profile is empty: every score is 0'
+        """
+        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+            raise OptionError(f"k must be a whole number of at least 1, got {k!r}")
+        profile = _as_profile(profile)
+        wanted = {name: value for name, value in (filters or {}).items() if value is not None}
+        mask, removed = select_postings(self._catalogue, wanted)
+        queries = self._queries(profile)
+        boosts = _order_boosts(boosts)
+        lifts = self._lifts(boosts)
+        ranking = self._index.search(queries, int(k), mask, lifts)
+        items = self._describe(queries, ranking.rows, range(1, len(ranking.rows) + 1), boosts, lifts)
+        considered = int(np.count_nonzero(mask))
+        return Recommendations(items, considered, removed, self._notice(profile, queries, considered))
+
+    def explain(self, profile: Profile | str, posting_id: str, *, boosts: Sequence[Boost] = ()) -> Recommendation:
+        """Return one posting's score, rank among all postings, and contributions.
+
+        Parameters
+        ----------
+        profile : Profile or str
+        posting_id : str
+        boosts : sequence of Boost, optional
+            Those given to `recommend`.
+
+        Raises
+        ------
+        UnknownPostingError
+            When no posting has this id.
+
+        Examples
+        --------
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")])
+        >>> matcher.explain("Nurse in Bern", "2").contributions
+        (Contribution(block='text', feature='nurse', value=1.0),)
+        """
+        row = self._catalogue.row(posting_id)
+        queries = self._queries(_as_profile(profile))
+        boosts = _order_boosts(boosts)
+        lifts = self._lifts(boosts)
+        rank, _ = self._index.rank_of(queries, row, lifts)
+        return self._describe(queries, np.array([row]), [rank], boosts, lifts)[0]
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the matcher as the next generation of the model directory `path`, atomically.
+
+        Returns
+        -------
+        int
+            The generation's number.
+
+        Raises
+        ------
+        ModelWriteError
+            When it cannot be written; the model that was there still is.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Matcher.fit([Posting(id="1", title="Cook")]).save(folder)
+        1
+        """
+        files = self._catalogue.to_files()
+        settings = []
+        for fitted, block_index in zip(self._features, self._index.blocks, strict=True):
+            block = fitted.block
+            files |= fitted.to_files() | block_index.to_files(block.name)
+            settings.append({"postings": fitted.postings, "settings": block.settings()})
+        content = {
+            "analyzer": analyzer.VERSION,
+            "blocks": settings,
+            "library": __version__,
+            "postings": len(self._catalogue),
+            "unicode": unicodedata.unidata_version,
+        }
+        return store.write_model(path, content, files)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, verify: bool = True) -> Matcher:
+        """Open the current generation of a model directory.
+
+        Arrays are memory-mapped. Nothing in the model is executed, and everything is checked first.
+
+        Parameters
+        ----------
+        path : path-like
+        verify : bool
+            Also compare every file with its SHA-256.
+
+        Raises
+        ------
+        ModelError
+            When there is no model, or it is damaged, or of another version.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Matcher.fit([Posting(id="1", title="Cook")]).save(folder)
+        ...     print(Matcher.load(folder))
+        <Matcher: 1 posting, 1 text and 0 hashtags features>
+        """
+        stored = store.read_model(path, verify=verify)
+        try:
+            matcher = cls._from_stored(stored)
+        except KeyError as error:
+            raise ModelDamagedError(f"{path}: {error} is missing from the model; train it again") from None
+        except ModelDamagedError as error:
+            raise type(error)(f"{path}: {error}; train the model again") from None
+        matcher._generation = stored.generation
+        return matcher
+
+    @classmethod
+    def _from_stored(cls, stored: store.StoredModel) -> Matcher:
+        content = stored.content
+        if content["analyzer"] != analyzer.VERSION:
+            raise ModelSchemaError(
+                f"the model's words were made by analyzer {content['analyzer']!r}, this version has "
+                f"{analyzer.VERSION}: train the model again"
+            )
+        catalogue = Catalogue.from_files(stored.files)
+        rows = len(catalogue)
+        if content["postings"] != rows or not isinstance(content["blocks"], list):
+            raise ModelDamagedError("manifest.json: number of postings or list of blocks is wrong")
+        features, indexes = [], []
+        for entry in content["blocks"]:
+            if not isinstance(entry, dict) or not isinstance(entry["settings"], dict):
+                raise ModelDamagedError("manifest.json: malformed block")
+            block = block_from_settings(entry["settings"])
+            fitted = BlockFeatures.from_files(stored.files, block, entry["postings"])
+            features.append(fitted)
+            indexes.append(
+                BlockIndex.from_files(
+                    stored.files, block.name, float(block.weight), rows, len(fitted.vocabulary)
+                )
+            )
+        try:
+            _order_blocks([fitted.block for fitted in features])
+        except OptionError as error:
+            raise ModelDamagedError(f"manifest.json: {error}") from None
+        return cls(catalogue, features, Index(tuple(indexes), rows))
+
+    @property
+    def postings(self) -> Catalogue:
+        """The postings, in ascending order of id.
+
+        Examples
+        --------
+        >>> [posting.id for posting in Matcher.fit([Posting(id="2"), Posting(id="1")]).postings]
+        ['1', '2']
+        """
+        return self._catalogue
+
+    @property
+    def features(self) -> tuple[BlockFeatures, ...]:
+        """What each feature block learned.
+
+        Examples
+        --------
+        >>> [len(fitted.vocabulary) for fitted in Matcher.fit([Posting(id="1", title="Cook")]).features]
+        [1, 0]
+        """
+        return self._features
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Ids that `fit` met with different contents; the last one was kept.
+
+        Examples
+        --------
+        >>> Matcher.fit([Posting(id="1", title="Cook"), Posting(id="1", title="Chef")]).replaced
+        ('1',)
+        """
+        return self._replaced
+
+    @property
+    def generation(self) -> int:
+        """The generation it was loaded from, 0 when it was fitted.
+
+        Examples
+        --------
+        >>> Matcher.fit([]).generation
+        0
+        """
+        return self._generation
+
+    def __len__(self) -> int:
+        return len(self._catalogue)
+
+    def __repr__(self) -> str:
+        sizes = " and ".join(f"{len(fitted.vocabulary):,} {fitted.block.name}" for fitted in self._features)
+        return f"<Matcher: {len(self):,} posting{'' if len(self) == 1 else 's'}, {sizes} features>"
+
+    def _queries(self, profile: Profile) -> list[BlockQuery]:
+        return [fitted.query(profile) for fitted in self._features]
+
+    def _lifts(self, boosts: Sequence[Boost]) -> list[NDArray[np.float64]]:
+        return [boost.values(self._catalogue) for boost in boosts]
+
+    def _describe(
+        self,
+        queries: Sequence[BlockQuery],
+        rows: NDArray[np.int64],
+        ranks: Iterable[int],
+        boosts: Sequence[Boost],
+        lifts: Sequence[NDArray[np.float64]],
+    ) -> tuple[Recommendation, ...]:
+        table = self._index.contributions(queries, rows, lifts)
+        scores = table.scores(len(rows))
+        bounds = np.searchsorted(table.positions, np.arange(len(rows) + 1))
+        described = []
+        for position, rank in enumerate(ranks):
+            posting = self._catalogue[int(rows[position])]
+            entries = slice(bounds[position], bounds[position + 1])
+            parts = zip(
+                table.blocks[entries].tolist(),
+                table.features[entries].tolist(),
+                table.values[entries].tolist(),
+                strict=True,
+            )
+            contributions = [self._contribution(*part, boosts, posting) for part in parts]
+            contributions.sort(key=lambda part: (-part.value, part.block, part.feature))
+            described.append(Recommendation(rank, float(scores[position]), posting, tuple(contributions)))
+        return tuple(described)
+
+    def _contribution(
+        self, block: int, feature: int, value: float, boosts: Sequence[Boost], posting: Posting
+    ) -> Contribution:
+        if block >= len(self._features):
+            boost = boosts[block - len(self._features)]
+            return Contribution(boost.name, boost.label(posting), value)
+        fitted = self._features[block]
+        return Contribution(fitted.block.name, fitted.block.label(fitted.vocabulary[feature]), value)
+
+    def _notice(self, profile: Profile, queries: Sequence[BlockQuery], considered: int) -> str:
+        if not len(self):
+            return "there are no postings to rank"
+        if not considered:
+            return "the filters leave no posting"
+        if not profile.text.strip():
+            return "the profile is empty: every score is 0"
+        if not any(len(query.features) for query in queries):
+            return "the profile shares no word with any posting: every score is 0"
+        return ""
+
+
+def _as_profile(profile: Profile | str) -> Profile:
+    return profile if isinstance(profile, Profile) else Profile(profile)
+
+
+def _order_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:
+    for block in blocks:
+        check_block(block)
+    if len({block.name for block in blocks}) < len(blocks):
+        raise OptionError("each feature block can be given only once")
+    if not any(block.weight > 0 for block in blocks):
+        raise OptionError("at least one feature block needs a weight above 0")
+    return sorted(blocks, key=lambda block: list(BLOCKS).index(block.name))
+
+
+def _order_boosts(boosts: Sequence[Boost]) -> list[Boost]:
+    for boost in boosts:
+        if not isinstance(boost, Boost) or type(boost) is not BOOSTS.get(boost.name):
+            raise OptionError(f"not a boost: {boost!r}; use one of {', '.join(BOOSTS)} from matcher.boosts")
+    if len({boost.name for boost in boosts}) < len(boosts):
+        raise OptionError("each boost can be given only once")
+    return sorted(boosts, key=lambda boost: list(BOOSTS).index(boost.name))
+
+
+def _reporting(postings: Sequence[Posting], stage: str, progress: Progress | None) -> Iterator[Posting]:
+    for done, posting in enumerate(postings):
+        if progress is not None and done % 100 == 0:
+            progress(stage, done, len(postings))
+        yield posting
+    if progress is not None:
+        progress(stage, len(postings), len(postings))

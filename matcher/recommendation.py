@@ -1,0 +1,136 @@
+"""What a ranking gives back: recommendations, their contributions, and what filters removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, overload
+
+from matcher.posting import Posting
+
+__all__: Final = ["Contribution", "Recommendation", "Recommendations"]
+
+
+class Contribution(NamedTuple):
+    """The exact share of a score that one feature adds.
+
+    Attributes
+    ----------
+    block : str
+        The feature block, such as ``text``, or the boost, such as ``freshness``.
+    feature : str
+        A word, a hashtag with its ``#``, or the reason of a boost.
+    value : float
+        Above 0.
+
+    Examples
+    --------
+    >>> Contribution("hashtags", "#nursing", 0.04).feature
+    '#nursing'
+    """
+
+    block: str
+    feature: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One posting in a ranking.
+
+    Parameters
+    ----------
+    rank : int
+        From 1.
+    score : float
+        0 (nothing in common) to 1, plus boosts. The sum of the contributions.
+    posting : Posting
+    contributions : tuple of Contribution
+        Largest first; equal ones by block and feature.
+
+    Examples
+    --------
+    >>> parts = (Contribution("text", "nurse", 0.2), Contribution("hashtags", "#nurse", 0.1),
+    ...          Contribution("text", "ward", 0.05))
+    >>> Recommendation(1, 0.35, Posting(id="1", title="Staff Nurse"), parts).why(2)
+    'nurse, ward'
+    """
+
+    rank: int
+    score: float
+    posting: Posting
+    contributions: tuple[Contribution, ...]
+
+    def why(self, n: int = 3) -> str:
+        """Return the `n` strongest reasons, strongest first, for a person to read.
+
+        A word and the hashtag of the same name are one reason.
+
+        Examples
+        --------
+        >>> Recommendation(1, 0.0, Posting(id="1"), ()).why()
+        ''
+        """
+        reasons: dict[str, str] = {}
+        for contribution in self.contributions:
+            reasons.setdefault(contribution.feature.lstrip("#"), contribution.feature)
+            if len(reasons) == n:
+                break
+        return ", ".join(reasons.values())
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the recommendation as JSON values, the way ``matcher rank --json`` prints it.
+
+        Examples
+        --------
+        >>> record = Recommendation(1, 0.5, Posting(id="1"), (Contribution("text", "sql", 0.5),)).to_record()
+        >>> record["rank"], record["contributions"]
+        (1, [{'block': 'text', 'feature': 'sql', 'value': 0.5}])
+        """
+        return {
+            "rank": self.rank,
+            "id": self.posting.id,
+            "score": self.score,
+            "title": self.posting.title,
+            "company": self.posting.company,
+            "location": self.posting.location,
+            "url": self.posting.url,
+            "contributions": [contribution._asdict() for contribution in self.contributions],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations(Sequence[Recommendation]):
+    """A ranking: a sequence of recommendations, best first, and what there is to say about it.
+
+    Parameters
+    ----------
+    items : tuple of Recommendation
+    considered : int
+        How many postings passed all filters.
+    removed : mapping of str to int
+        For each filter, how many postings it alone would remove.
+    notice : str
+        Empty, or one sentence on why the ranking says little (empty profile, no known word, no postings).
+
+    Examples
+    --------
+    >>> empty = Recommendations((), notice="there are no postings to rank")
+    >>> len(empty), empty.notice
+    (0, 'there are no postings to rank')
+    """
+
+    items: tuple[Recommendation, ...]
+    considered: int = 0
+    removed: Mapping[str, int] = field(default_factory=dict)
+    notice: str = ""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> Recommendation: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Recommendation, ...]: ...
+    def __getitem__(self, index: int | slice) -> Recommendation | tuple[Recommendation, ...]:
+        return self.items[index]

@@ -1,0 +1,140 @@
+"""Fields as a source wrote them -> `Posting`, with every coercion that changes meaning reported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from matcher.errors import PostingError
+from matcher.posting import RECORD_NAMES, Posting, split_hashtags
+from matcher.sources.entry import RawPosting
+
+__all__: Final = ["build_posting", "parse_timestamp"]
+
+LONGEST_ID: Final = 2_000
+DEEPEST_VALUE: Final = 20
+_MILLISECONDS_FROM: Final = 1e11
+_YEARS: Final = range(1970, 2200)
+
+
+def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
+    """Return the posting that `raw` describes, and what was changed on the way.
+
+    The id is the field ``id``, else ``url``, else the default of the source.
+
+    Raises
+    ------
+    PostingError
+        When a field cannot be what it should be, or nothing is left to match.
+
+    Examples
+    --------
+    >>> posting, changes = build_posting(RawPosting({"title": "Cook", "timestamp": "soon", "pay": "12"}, 1, "a.md"))
+    >>> posting.id, posting.posted, dict(posting.extra)
+    ('a.md', None, {'pay': '12', 'timestampAsWritten': 'soon'})
+    >>> changes
+    ["timestamp 'soon' is no date: left empty"]
+    """
+    changes = list(raw.changes)
+    values: dict[str, Any] = {}
+    extra = {key: value for key, value in raw.fields.items() if key not in _NAMES}
+    for key, name in _NAMES.items():
+        value = raw.fields.get(key)
+        if value is None or value == "":
+            continue
+        reader = _READERS.get(name, _read_text)
+        values[name] = reader(key, value, changes)
+        if values[name] is None:
+            del values[name]
+            extra[f"{key}AsWritten"] = value
+    posting_id = values.pop("id", "") or values.get("url", "") or raw.default_id
+    if len(posting_id) > LONGEST_ID:
+        raise PostingError(f"the id has {len(posting_id):,} characters: at most {LONGEST_ID:,} are read")
+    _check_json(extra, 0)
+    if not any(values.get(name) for name in ("title", "summary", "body")):
+        raise PostingError("title, summary and body are all empty: there is nothing to match")
+    return Posting(id=posting_id, **values, extra=extra), changes
+
+
+def _read_text(key: str, value: Any, changes: list[str]) -> str:
+    if isinstance(value, (dict, list)):
+        raise PostingError(f"{key} must be text, got {type(value).__name__}")
+    if not isinstance(value, str):
+        changes.append(f"{key} {value!r} read as text")
+        value = str(value)
+    return str(value.strip())
+
+
+def _read_hashtags(key: str, value: Any, changes: list[str]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(split_hashtags(value))
+    if not isinstance(value, list) or not all(isinstance(tag, (str, int)) for tag in value):
+        raise PostingError(f"{key} must be text or a list of texts, got {value!r}")
+    del changes
+    return tuple(map(str, value))
+
+
+def _read_timestamp(key: str, value: Any, changes: list[str]) -> datetime | None:
+    moment = parse_timestamp(value)
+    if moment is None:
+        changes.append(f"{key} {value!r} is no date: left empty")
+    return moment
+
+
+def _read_featured(key: str, value: Any, changes: list[str]) -> int | None:
+    try:
+        return int(value) if not isinstance(value, float) else int(round(value))
+    except (TypeError, ValueError, OverflowError):
+        changes.append(f"{key} {value!r} is no number: read as 0")
+        return None
+
+
+def parse_timestamp(value: Any) -> datetime | None:
+    """Return the moment a timestamp stands for, in UTC, or None when it stands for none.
+
+    Numbers from 100,000,000,000 on are milliseconds since 1970, smaller ones seconds. Text is a number
+    or ISO 8601; without a time zone it counts as UTC. Years outside 1970 to 2199 are no dates.
+
+    Examples
+    --------
+    >>> [parse_timestamp(value).isoformat() for value in (1607299200000, "1607299200", "2020-12-07T02:00+02:00")]
+    ['2020-12-07T00:00:00+00:00', '2020-12-07T00:00:00+00:00', '2020-12-07T00:00:00+00:00']
+    >>> parse_timestamp("soon"), parse_timestamp(True), parse_timestamp(9e99)
+    (None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    try:
+        if math.isfinite(number):
+            seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
+            moment = datetime.fromtimestamp(seconds, UTC)
+        else:
+            moment = datetime.fromisoformat(str(value).strip())
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment if moment.year in _YEARS else None
+
+
+def _check_json(value: Any, depth: int) -> None:
+    if depth > DEEPEST_VALUE:
+        raise PostingError(f"a field is nested more than {DEEPEST_VALUE} levels deep: flatten it")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PostingError(f"{value!r} is not a JSON number")
+    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for child in children:
+        _check_json(child, depth + 1)
+
+
+_NAMES: Final = {key: name for name, key in RECORD_NAMES.items()}
+_READERS: Final[Mapping[str, Callable[[str, Any, list[str]], Any]]] = {
+    "hashtags": _read_hashtags,
+    "posted": _read_timestamp,
+    "featured": _read_featured,
+}

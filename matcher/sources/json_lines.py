@@ -1,0 +1,97 @@
+"""JSON Lines: one posting a line, with the field names of the front matter, ``body``, and perhaps ``id``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+from matcher.errors import PostingError
+from matcher.sources.entry import LARGEST_POSTING, RawPosting
+from matcher.text import decode, repair
+
+__all__: Final = ["read_json_lines"]
+
+
+def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
+    """Yield a posting, or what is wrong with it, for each line that is not blank.
+
+    Parameters
+    ----------
+    stream : binary file
+    name : str
+        Path of the file; a posting without id and url gets ``name:line``.
+
+    Yields
+    ------
+    RawPosting or PostingError
+
+    Examples
+    --------
+    >>> import io
+    >>> for entry in read_json_lines(io.BytesIO(b'{"title": "Cook"}\\n{"title": "Cook",}\\n'), "jobs.jsonl"):
+    ...     print(entry.default_id if isinstance(entry, RawPosting) else entry)
+    jobs.jsonl:1
+    2: not valid JSON (...)
+    """
+    number = 0
+    while line := stream.readline(LARGEST_POSTING + 1):
+        number += 1
+        if len(line) > LARGEST_POSTING:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(LARGEST_POSTING + 1)  # noqa: PLW2901
+            yield PostingError(f"line of more than {LARGEST_POSTING:,} bytes: not a posting", line=number)
+        elif line.strip(b" \t\r\n\xef\xbb\xbf"):
+            yield _parse(line, name, number)
+
+
+def _parse(line: bytes, name: str, number: int) -> RawPosting | PostingError:
+    try:
+        decoded = decode(line)
+        changes = [] if decoded.encoding == "utf-8" else [f"not UTF-8: read as {decoded.encoding}"]
+        fields = json.loads(
+            decoded.text, object_pairs_hook=_unique_fields, parse_constant=_refuse_constant, parse_float=_parse_float
+        )
+        if not isinstance(fields, dict):
+            raise PostingError("expected an object with fields, such as {\"title\": \"Cook\"}")
+        repaired = _repair_strings(fields)
+        if repaired != fields:
+            changes.append("wrongly decoded characters repaired")
+    except PostingError as error:
+        return PostingError(error.reason, line=number)
+    except RecursionError:
+        return PostingError("JSON is nested too deep: flatten it", line=number)
+    except ValueError as error:
+        return PostingError(f"not valid JSON ({error})", line=number)
+    return RawPosting(repaired, number, f"{name}:{number}", changes)
+
+
+def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise PostingError(f"the field {twice!r} comes twice: remove one")
+    return fields
+
+
+def _refuse_constant(name: str) -> None:
+    raise PostingError(f"{name} is not JSON: use null or a number")
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise PostingError(f"{text} is too large a number")
+    return number
+
+
+def _repair_strings(value: Any) -> Any:
+    if isinstance(value, str):
+        # A lone surrogate (half of an escaped emoji) is no character: no file can hold it.
+        return repair(value.encode("utf-8", "replace").decode("utf-8"))
+    if isinstance(value, dict):
+        return {_repair_strings(key): _repair_strings(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_repair_strings(child) for child in value]
+    return value

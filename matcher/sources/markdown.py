@@ -1,0 +1,265 @@
+"""Markdown with YAML front matter: one posting a file, or several one after the other in a stream.
+
+`python-frontmatter` reads the file; the handler given to it goes through YAML *events* and keeps every
+value as the string that was written (``location: NO`` is Norway, not False). Anchors, aliases, tags,
+duplicate keys, deep nesting and large front matter are refused before anything is expanded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+import frontmatter
+import yaml
+from frontmatter.default_handlers import BaseHandler
+
+from matcher.errors import PostingError
+from matcher.sources.entry import LARGEST_POSTING, RawPosting
+from matcher.text import decode, repair
+
+__all__: Final = ["StrictHandler", "read_markdown", "split_stream"]
+
+LARGEST_FRONT_MATTER: Final = 1 << 16
+MOST_NODES: Final = 2_000
+DEEPEST_NESTING: Final = 3
+
+_FENCE: Final = re.compile(r"(?:---|\.\.\.)[ \t]*\Z")
+_TAGS_AS_COMMENT: Final = re.compile(r"^(hashtags:[ \t]+)(#.*)$|^([A-Za-z_]\w*:[ \t]+)(#[^\s#].*)$", re.MULTILINE)
+_STARTS_FRONT_MATTER: Final = re.compile(rb"---[ \t]*\r?\n\Z")
+_STARTS_KEY: Final = re.compile(rb"[A-Za-z_][\w-]*[ \t]*:")
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class StrictHandler(BaseHandler):
+    """A handler for `frontmatter.parse` that keeps strings and refuses what postings do not need.
+
+    Parameters
+    ----------
+    first_line : int
+        Line of the text's first character in its file, for error messages.
+
+    Examples
+    --------
+    >>> frontmatter.parse("---\\nlocation: NO\\nhashtags: #fjord #ferry\\n---\\nText", handler=StrictHandler())
+    ({'location': 'NO', 'hashtags': '#fjord #ferry'}, 'Text')
+    >>> frontmatter.parse("---\\ntitle: a: b\\n---\\n", handler=StrictHandler())
+    Traceback (most recent call last):
+    matcher.errors.PostingError: 2: front matter is not valid YAML (mapping values are not allowed ...
+    """
+
+    FM_BOUNDARY = re.compile(r"\A---[ \t]*$", re.MULTILINE)
+
+    def __init__(self, first_line: int = 1) -> None:
+        super().__init__()
+        self.first_line = first_line
+        self.changes: list[str] = []
+
+    def split(self, text: str) -> tuple[str, str]:
+        """Split text at the two fences; refuse text without front matter or without its end.
+
+        Examples
+        --------
+        >>> StrictHandler().split("---\\ntitle: Cook\\n---\\nText")
+        ('title: Cook', 'Text')
+        """
+        lines = text.split("\n")
+        if lines[0].rstrip() != "---":
+            raise PostingError("no front matter: start the file with a line '---'", line=self.first_line)
+        for number, line in enumerate(lines[1:], 1):
+            if _FENCE.match(line):
+                return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :])
+        raise PostingError("the front matter is not closed: end it with a line '---'", line=self.first_line)
+
+    def load(self, fm: str) -> dict[str, Any]:
+        """Parse front matter into strings, lists and mappings of strings.
+
+        Raises
+        ------
+        PostingError
+            With the line, when it is not valid or holds what is refused.
+
+        Examples
+        --------
+        >>> StrictHandler().load("title: 2020-01-01\\nskills: [C, 010]")
+        {'title': '2020-01-01', 'skills': ['C', '010']}
+        """
+        if len(fm) > LARGEST_FRONT_MATTER:
+            raise PostingError(
+                f"front matter of {len(fm):,} characters: at most {LARGEST_FRONT_MATTER:,} are read",
+                line=self.first_line,
+            )
+        quoted, count = _TAGS_AS_COMMENT.subn(_quote_tags, fm)
+        if count:
+            self.changes.append("hashtags without quotes are a comment in YAML: read as text")
+        try:
+            return self._build(quoted)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+            problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
+            raise self._refuse(
+                f"front matter is not valid YAML ({problem}): put the value in quotes", mark
+            ) from None
+
+    def _refuse(self, reason: str, mark: Any) -> PostingError:
+        return PostingError(reason, line=self.first_line + 1 + (mark.line if mark is not None else 0))
+
+    def _build(self, fm: str) -> dict[str, Any]:
+        root: Any = None
+        stack: list[_Container] = []
+        for number, event in enumerate(yaml.parse(fm, Loader=_LOADER)):
+            mark = event.start_mark
+            if number > MOST_NODES:
+                raise self._refuse(f"front matter of more than {MOST_NODES:,} nodes", mark)
+            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+                raise self._refuse("front matter of more than one YAML document", mark)
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                raise self._refuse("YAML anchors and aliases are not read: write the value out", mark)
+            if getattr(event, "tag", None) not in (None, "!"):
+                raise self._refuse(f"the YAML tag {event.tag!r} is not read: write plain text", mark)
+            if isinstance(event, yaml.CollectionEndEvent):
+                stack.pop()
+                continue
+            if isinstance(event, yaml.ScalarEvent):
+                value: Any = event.value
+                if event.style is None and value in ("~", "null", "Null", "NULL"):
+                    value = ""
+            elif isinstance(event, yaml.MappingStartEvent):
+                value = {}
+            elif isinstance(event, yaml.SequenceStartEvent):
+                value = []
+            else:
+                continue
+            if not stack:
+                root = value
+            else:
+                problem = stack[-1].add(value)
+                if problem:
+                    raise self._refuse(problem, mark)
+            if not isinstance(value, str):
+                stack.append(_Container(value))
+                if len(stack) > DEEPEST_NESTING:
+                    raise self._refuse(f"front matter is nested more than {DEEPEST_NESTING} levels deep", mark)
+        if root is None or root == "":
+            return {}
+        if not isinstance(root, dict):
+            raise self._refuse("front matter must be fields with values ('title: Cook')", None)
+        return root
+
+
+class _Container:
+    """A list or mapping being filled; a mapping remembers the key that waits for its value."""
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, value: list[Any] | dict[str, Any]) -> None:
+        self.value = value
+        self.key: str | None = None
+
+    def add(self, child: Any) -> str:
+        """Add a child; return what is wrong with it, or an empty string."""
+        if isinstance(self.value, list):
+            self.value.append(child)
+        elif self.key is not None:
+            self.value[self.key], self.key = child, None
+        elif not isinstance(child, str):
+            return "a field's name must be text"
+        elif child in self.value:
+            return f"the field {child!r} comes twice: remove one"
+        else:
+            self.key = child
+        return ""
+
+
+def _quote_tags(match: re.Match[str]) -> str:
+    key, tags = match[1] or match[3], match[2] or match[4]
+    return key + "'" + tags.rstrip().replace("'", "''") + "'"
+
+
+def read_markdown(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
+    """Yield the one posting of a Markdown file.
+
+    Parameters
+    ----------
+    stream : binary file
+    name : str
+        Path of the file, the posting's id when it has no other.
+
+    Yields
+    ------
+    RawPosting or PostingError
+        An error stands for a posting that cannot be read.
+
+    Examples
+    --------
+    >>> import io
+    >>> next(read_markdown(io.BytesIO(b"---\\ntitle: Cook\\n---\\nBake."), "cook.md")).fields
+    {'title': 'Cook', 'body': 'Bake.'}
+    """
+    yield _parse(stream.read(LARGEST_POSTING + 1), name, 1)
+
+
+def split_stream(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
+    """Yield the postings of a stream in which several Markdown files follow each other.
+
+    A posting starts at a line ``---`` that opens the stream or follows a blank line, when the next line
+    holds a field (``title: ...``). Ids default to the name and the line.
+
+    Examples
+    --------
+    >>> import io
+    >>> two = b"---\\ntitle: Cook\\n---\\nBake.\\n\\n---\\n\\nMore.\\n\\n---\\ntitle: Nurse\\n---\\nCare.\\n"
+    >>> [(raw.fields["title"], raw.line) for raw in split_stream(io.BytesIO(two), "stdin")]
+    [('Cook', 1), ('Nurse', 10)]
+    """
+    lines: list[bytes] = []
+    size, first = 0, 1
+    fences = 0
+    for number, line, following in _with_following(stream):
+        starts = (
+            fences != 1
+            and bool(_STARTS_FRONT_MATTER.match(line))
+            and bool(_STARTS_KEY.match(following))
+            and (not lines or not lines[-1].strip())
+        )
+        if starts:
+            if any(part.strip() for part in lines):
+                yield _parse(b"".join(lines), f"{name}:{first}", first)
+            lines, size, first, fences = [], 0, number, 0
+        if fences < 2 and _FENCE.match(line.decode("latin-1").rstrip("\r\n")):
+            fences += 1
+        size += len(line)
+        if size <= LARGEST_POSTING + 1:  # enough to be refused as too large
+            lines.append(line)
+    if any(part.strip() for part in lines):
+        yield _parse(b"".join(lines) + b" " * (size > LARGEST_POSTING), f"{name}:{first}", first)
+
+
+def _with_following(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
+    line, number = stream.readline(LARGEST_POSTING + 1), 1
+    if line.startswith(b"\xef\xbb\xbf"):
+        line = line[3:]
+    while line:
+        following = stream.readline(LARGEST_POSTING + 1)
+        yield number, line, following
+        line, number = following, number + 1
+
+
+def _parse(data: bytes, name: str, line: int) -> RawPosting | PostingError:
+    try:
+        if len(data) > LARGEST_POSTING:
+            raise PostingError(f"larger than {LARGEST_POSTING:,} bytes: not a posting", line=line)
+        decoded = decode(data)
+        text = repair(decoded.text)
+        changes = [] if decoded.encoding == "utf-8" else [f"not UTF-8: read as {decoded.encoding}"]
+        if text != decoded.text:
+            changes.append("wrongly decoded characters repaired")
+        body_start = len(text) - len(text.lstrip())
+        handler = StrictHandler(line + text.count("\n", 0, body_start))
+        fields, body = frontmatter.parse(text, handler=handler)
+        if "body" in fields:
+            raise PostingError("the front matter has a field 'body': the body is the text below it", line=line)
+    except PostingError as error:
+        return error if error.line else PostingError(error.reason, line=line)
+    return RawPosting(fields | ({"body": body} if body else {}), line, name, changes + handler.changes)

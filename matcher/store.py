@@ -1,0 +1,274 @@
+"""A model directory: named arrays and a manifest, written atomically, checked when read.
+
+::
+
+    MODEL/CURRENT                      which generation, and the SHA-256 of its manifest
+    MODEL/gen-00000001/manifest.json   format, versions, settings; size and SHA-256 of each file
+    MODEL/gen-00000001/*.npy, *.txt    arrays and text
+
+A new generation is written beside the old ones under a temporary name, made durable, renamed, and only
+then does CURRENT change, by a rename too: a crash at any point leaves the old model or the new one.
+Files are never overwritten, so a reader that has them mapped keeps what it opened.
+
+This module knows nothing of ranking. Reading executes nothing: JSON, text, and ``.npy`` without pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.errors import ModelDamagedError, ModelError, ModelNotFoundError, ModelSchemaError, ModelWriteError
+
+__all__: Final = ["SCHEMA", "StoredModel", "read_model", "write_model"]
+
+SCHEMA: Final = 1
+"""Version of the format on disk. A model with another one is refused."""
+
+_FORMAT: Final = "matcher-model"
+_GENERATION: Final = re.compile(r"gen-(\d{8})\Z")
+_FILE_NAME: Final = re.compile(r"[a-z][a-z_]*(?:\.[a-z_]+)*\.(?:npy|txt)\Z")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_LARGEST_MANIFEST: Final = 1 << 20
+_CHUNK: Final = 1 << 20
+_ATTEMPTS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredModel:
+    """A model as it lies on disk.
+
+    Parameters
+    ----------
+    generation : int
+        Counted from 1.
+    content : dict
+        What the writer put in the manifest.
+    files : dict of str to ndarray
+        Arrays by name, memory-mapped and read-only; text files as ``uint8`` under ``NAME.txt``.
+    bytes : int
+        Size on disk of the generation, in bytes.
+    """
+
+    generation: int
+    content: dict[str, Any]
+    files: dict[str, NDArray[np.generic]]
+    bytes: int
+
+
+def write_model(path: str | os.PathLike[str], content: Mapping[str, Any], files: Mapping[str, NDArray[Any]]) -> int:
+    """Write a new generation of the model at `path` and make it current.
+
+    Parameters
+    ----------
+    path : path-like
+        The model directory; made when missing.
+    content : mapping
+        JSON values for the manifest.
+    files : mapping of str to ndarray
+        Arrays by name. A name ending in ``.txt`` is written as text from its ``uint8`` array.
+
+    Returns
+    -------
+    int
+        The number of the new generation.
+
+    Raises
+    ------
+    ModelWriteError
+        When the disk is full, the place is not writable, and so on. The model there is unchanged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_model(folder, {"note": 1}, {"numbers": np.arange(3)}), write_model(folder, {}, {})
+    (1, 2)
+    """
+    root = Path(path)
+    token = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary, pointer = root / f".tmp-{token}", root / f".current-{token}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+        listed = {}
+        for name, array in sorted(files.items()):
+            file_name, data = _serialise(name, array)
+            listed[file_name] = _write_durably(temporary / file_name, data)
+        manifest = json.dumps(
+            {"format": _FORMAT, "schema": SCHEMA, "content": content, "files": listed},
+            ensure_ascii=False,
+            indent=1,
+            sort_keys=True,
+        ).encode()
+        digest = _write_durably(temporary / "manifest.json", manifest)["sha256"]
+        _sync_folder(temporary)
+        generation = _publish(temporary, root)
+        current = json.dumps({"generation": generation, "manifest_sha256": digest}, indent=1).encode() + b"\n"
+        _write_durably(pointer, current)
+        pointer.replace(root / "CURRENT")
+        _sync_folder(root)
+    except OSError as error:
+        raise ModelWriteError(f"{root}: {error.strerror or error}; the model there is unchanged") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            pointer.unlink()
+    return generation
+
+
+def _serialise(name: str, array: NDArray[Any]) -> tuple[str, bytes]:
+    if name.endswith(".txt"):
+        return name, array.tobytes()
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return f"{name}.npy", buffer.getvalue()
+
+
+def _write_durably(path: Path, data: bytes) -> dict[str, Any]:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder; its renames are ordered by the journal
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(temporary: Path, root: Path) -> int:
+    for _ in range(_ATTEMPTS):
+        generation = max(_generations(root), default=0) + 1
+        try:
+            temporary.rename(root / f"gen-{generation:08d}")
+        except OSError:
+            if (root / f"gen-{generation:08d}").exists():  # another writer was faster: take the next number
+                continue
+            raise
+        _sync_folder(root)
+        return generation
+    raise ModelWriteError(f"{root}: {_ATTEMPTS} other writers took the next generation first; try again later")
+
+
+def _generations(root: Path) -> list[int]:
+    return [int(match[1]) for name in os.listdir(root) if (match := _GENERATION.match(name))]  # noqa: PTH208
+
+
+def read_model(path: str | os.PathLike[str], *, verify: bool = True) -> StoredModel:
+    """Open the current generation of the model at `path`.
+
+    Parameters
+    ----------
+    path : path-like
+    verify : bool
+        Compare every file's SHA-256 with the manifest. Sizes and types are checked in any case.
+
+    Raises
+    ------
+    ModelNotFoundError
+        When there is no model.
+    ModelSchemaError
+        When it was written in another version of the format.
+    ModelDamagedError
+        When something is missing, altered or malformed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_model(folder, {"note": 1}, {"numbers": np.arange(3)})
+    ...     model = read_model(folder)
+    >>> model.content, int(model.files["numbers"].sum())
+    ({'note': 1}, 3)
+    """
+    root = Path(path)
+    try:
+        return _read_current(root, verify=verify)
+    except ModelError:
+        raise
+    except FileNotFoundError as error:
+        raise ModelDamagedError(f"{error.filename}: missing; train the model again") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+        raise ModelDamagedError(f"{root}: cannot be read ({error}); train the model again") from error
+
+
+def _read_current(root: Path, *, verify: bool) -> StoredModel:
+    pointer = root / "CURRENT"
+    if not pointer.is_file():
+        raise ModelNotFoundError(f"{root}: no model here (no file CURRENT); make one with 'matcher train'")
+    current = _parse_json(pointer)
+    generation, digest = current.get("generation"), current.get("manifest_sha256")
+    if type(generation) is not int or not 0 < generation < 10**8:
+        raise ModelDamagedError(f"{pointer}: no valid generation")
+    folder = root / f"gen-{generation:08d}"
+    manifest_path = folder / "manifest.json"
+    if _digest(manifest_path) != digest:
+        raise ModelDamagedError(f"{manifest_path}: SHA-256 differs from CURRENT; train the model again")
+    manifest = _parse_json(manifest_path)
+    if manifest.get("format") != _FORMAT:
+        raise ModelSchemaError(f"{manifest_path}: not a model of this library")
+    if manifest.get("schema") != SCHEMA:
+        raise ModelSchemaError(
+            f"{manifest_path}: schema {manifest.get('schema')!r}, but this version reads schema {SCHEMA}: "
+            "train the model again, or install the version of matcher that wrote it"
+        )
+    files: dict[str, NDArray[np.generic]] = {}
+    total = 0
+    for name, entry in manifest["files"].items():
+        file = folder / name
+        if not _FILE_NAME.match(name) or not _DIGEST.match(entry["sha256"]):
+            raise ModelDamagedError(f"{manifest_path}: malformed entry {name!r}")
+        if file.is_symlink() or not file.is_file() or file.stat().st_size != entry["size"]:
+            raise ModelDamagedError(f"{file}: missing, or its size differs from the manifest; train the model again")
+        if verify and _digest(file) != entry["sha256"]:
+            raise ModelDamagedError(f"{file}: SHA-256 differs from the manifest; train the model again")
+        total += entry["size"]
+        key = name if name.endswith(".txt") else name.removesuffix(".npy")
+        files[key] = _map_array(file)
+    if not isinstance(manifest["content"], dict):
+        raise ModelDamagedError(f"{manifest_path}: malformed content")
+    return StoredModel(generation, manifest["content"], files, total)
+
+
+def _parse_json(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_MANIFEST + 1)
+    if len(data) > _LARGEST_MANIFEST:
+        raise ModelDamagedError(f"{path}: larger than any manifest")
+    parsed = json.loads(data)
+    if not isinstance(parsed, dict):
+        raise ModelDamagedError(f"{path}: not a JSON object")
+    return parsed
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _map_array(path: Path) -> NDArray[np.generic]:
+    if path.suffix == ".txt":
+        # An empty file cannot be mapped.
+        return np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.zeros(0, np.uint8)
+    array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -1,0 +1,239 @@
+"""Bytes and markup to clean text: decoding, repair of wrongly decoded characters, Markdown to text.
+
+Pure functions. `matcher.analyzer` goes on from clean text to tokens.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Final, NamedTuple
+
+from matcher.errors import PostingError
+from matcher.posting import Posting
+
+__all__: Final = ["Decoded", "decode", "markdown_to_text", "posting_text", "repair"]
+
+MAXIMUM_TAGS: Final = 5_000
+MAXIMUM_DEPTH: Final = 500
+"""Markup with more tags than the first is measured, and refused beyond the second depth: building a
+tree of n nested elements costs time quadratic in n (40,000 take two seconds, 200,000 over a minute)."""
+
+
+class Decoded(NamedTuple):
+    """Text and the encoding it was read with."""
+
+    text: str
+    encoding: str
+
+
+def decode(data: bytes) -> Decoded:
+    """Decode the bytes of a file: UTF-8, UTF-16 with a byte order mark, else Windows-1252.
+
+    Line ends become ``\\n`` and a byte order mark vanishes.
+
+    Raises
+    ------
+    PostingError
+        When the bytes are no text (they hold a NUL).
+
+    Examples
+    --------
+    >>> decode("Köchin\\r\\n".encode("utf-8-sig"))
+    Decoded(text='Köchin\\n', encoding='utf-8')
+    >>> decode("Köchin".encode("cp1252"))
+    Decoded(text='Köchin', encoding='windows-1252')
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text, encoding = data.decode("utf-16", errors="replace"), "utf-16"
+    else:
+        try:
+            text, encoding = data.decode("utf-8-sig"), "utf-8"
+        except UnicodeDecodeError:
+            # Five bytes have no character in Windows-1252; they become U+FFFD rather than stop the reading.
+            text, encoding = data.decode("cp1252", errors="replace"), "windows-1252"
+    if "\0" in text:
+        raise PostingError("this is not text (it contains a NUL byte): export it as UTF-8 text")
+    return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), encoding)
+
+
+# --- repair ---------------------------------------------------------------------------------------
+#
+# "What's" saved as UTF-8 and read as Mac Roman is "What‚Äôs": each byte of a UTF-8 sequence became one
+# character outside ASCII. A table of the codecs seen in the wild turns such sequences back. Only leads
+# whose result is Latin text, punctuation, a symbol or an emoji are looked for: longer ranges would catch
+# clean text (an opening quote before an umlaut is a valid two-byte sequence in Mac Roman).
+
+_LEADS: Final = {2: range(0xC2, 0xC6), 3: (0xE2, 0xEF), 4: (0xF0,)}
+_CONTINUATION: Final = range(0x80, 0xC0)
+_WRONG_CODECS: Final = ("mac_roman", "sloppy-windows-1252", "latin-1")
+
+
+@cache
+def _broken_sequences(codec: str) -> re.Pattern[str]:
+    _register_sloppy_codecs()
+
+    def character_class(values: range | tuple[int, ...]) -> str:
+        return "[" + "".join(re.escape(bytes([value]).decode(codec)) for value in values) + "]"
+
+    following = character_class(_CONTINUATION)
+    return re.compile(
+        "|".join(f"{character_class(leads)}{following}{{{length - 1}}}" for length, leads in _LEADS.items())
+    )
+
+
+@cache
+def _register_sloppy_codecs() -> None:
+    import ftfy.bad_codecs
+
+    ftfy.bad_codecs.ok()
+
+
+def _is_plausible(text: str) -> bool:
+    return all(unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs", "Zl", "Zp") for char in text)
+
+
+def _undo(codec: str) -> Callable[[re.Match[str]], str]:
+    def replace(match: re.Match[str]) -> str:
+        try:
+            fixed = match[0].encode(codec).decode("utf-8")
+        except UnicodeError:
+            return match[0]
+        return fixed if _is_plausible(fixed) else match[0]
+
+    return replace
+
+
+def repair(text: str) -> str:
+    """Undo decoding with the wrong codec where the text shows it; leave clean text alone.
+
+    First the sequences that Mac Roman, Windows-1252 and Latin-1 leave behind are turned back one by
+    one, so that a line mixing good and broken characters comes out right. What still looks broken goes
+    to `ftfy`, line by line, with its cosmetic changes off (quotes stay curly, entities stay entities).
+
+    Examples
+    --------
+    >>> repair("What‚Äôs the opportunity?"), repair("für Köche – schÃ¶n")
+    ('What’s the opportunity?', 'für Köche – schön')
+    >>> repair("“Ärzte” und „Übung“ für 5 €")
+    '“Ärzte” und „Übung“ für 5 €'
+    """
+    if text.isascii():
+        return text
+    for _ in range(3):  # text can be broken more than once
+        before = text
+        for codec in _WRONG_CODECS:
+            text = _broken_sequences(codec).sub(_undo(codec), text)
+        if text == before:
+            break
+    if not _looks_broken(text):
+        return text
+    return "\n".join(map(_repair_line, text.split("\n")))
+
+
+def _looks_broken(text: str) -> bool:
+    from ftfy.badness import is_bad
+
+    return is_bad(text)
+
+
+def _repair_line(line: str) -> str:
+    if line.isascii() or not _looks_broken(line):
+        return line
+    import ftfy
+
+    config = ftfy.TextFixerConfig(
+        unescape_html=False,
+        uncurl_quotes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        fix_line_breaks=False,
+        normalization=None,
+        explain=False,
+    )
+    fixed = ftfy.fix_encoding(line, config)
+    return fixed if _is_plausible(fixed) else line
+
+
+# --- markup ---------------------------------------------------------------------------------------
+
+_MARKUP: Final = re.compile(r"[<&*_`#\[\]\\>~|]|^\s*(?:[-+=]|\d+[.)])", re.MULTILINE)
+_TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_VOID_TAGS: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
+_BLOCK_TAG: Final = re.compile(
+    r"</?(?:p|div|br|li|ul|ol|dl|dt|dd|tr|td|th|table|h[1-6]|hr|section|article|header|footer|blockquote|pre)\b",
+    re.IGNORECASE,
+)
+_INVISIBLE: Final = ("script", "style", "template", "noscript", "head", "iframe", "svg")
+_SPACES: Final = re.compile(r"[^\S\n]+")
+_BLANK_LINES: Final = re.compile(r" ?\n[ \n]*")
+
+
+def markdown_to_text(markdown: str) -> str:
+    """Return what a reader sees of a Markdown text: no syntax, no tags, no link targets.
+
+    GitHub-flavoured Markdown through `cmarkgfm`, HTML (also HTML inside the Markdown) through
+    `selectolax`. Scripts, styles and comments vanish. One block a line.
+
+    Raises
+    ------
+    PostingError
+        When elements are nested deeper than `MAXIMUM_DEPTH`.
+
+    Examples
+    --------
+    >>> print(markdown_to_text("## What you'll do\\n\\n* run **C++** [builds](https://ci.example)\\n* <b>fix</b> bugs"))
+    What you'll do
+    run C++ builds
+    fix bugs
+    """
+    if not _MARKUP.search(markdown):  # plain sentences: nothing to convert
+        return _tidy(markdown)
+    from cmarkgfm import cmark
+
+    html = cmark.markdown_to_html_with_extensions(
+        markdown, options=cmark.Options.CMARK_OPT_UNSAFE, extensions=["table", "strikethrough"]
+    )
+    return _html_to_text(html)
+
+
+def _html_to_text(html: str) -> str:
+    if html.count("<") > MAXIMUM_TAGS and _exceeds_depth(html):
+        raise PostingError(f"markup is nested more than {MAXIMUM_DEPTH} levels deep: flatten it")
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(_BLOCK_TAG.sub(r"\n\g<0>", html))
+    tree.strip_tags(list(_INVISIBLE))
+    return _tidy(tree.body.text() if tree.body else "")
+
+
+def _exceeds_depth(html: str) -> bool:
+    depth = 0
+    for closing, name in _tags(html):
+        if name not in _VOID_TAGS:
+            depth = max(0, depth - 1) if closing else depth + 1
+        if depth > MAXIMUM_DEPTH:
+            return True
+    return False
+
+
+def _tags(html: str) -> Iterator[tuple[str, str]]:
+    return ((match[1], match[2].lower()) for match in _TAG.finditer(html))
+
+
+def _tidy(text: str) -> str:
+    return _BLANK_LINES.sub("\n", _SPACES.sub(" ", text)).strip()
+
+
+def posting_text(posting: Posting) -> str:
+    """Return the text of a posting that its words are counted in: title, summary and body.
+
+    Examples
+    --------
+    >>> posting_text(Posting(id="1", title="Cook", summary="Early shifts", body="Bake **bread**."))
+    'Cook\\nEarly shifts\\nBake bread.'
+    """
+    return "\n".join(part for part in (posting.title, posting.summary, markdown_to_text(posting.body)) if part)
