@@ -32,7 +32,17 @@ _ADDRESS: Final = re.compile(
     r"(?:https?://|www\.)[^\s<>\"')\]]+|[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", re.IGNORECASE
 )
 _LIGATURES: Final = str.maketrans(
-    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00ad": None, "\u200b": None}
+    {
+        "ﬀ": "ff",
+        "ﬁ": "fi",
+        "ﬂ": "fl",
+        "ﬃ": "ffi",
+        "ﬄ": "ffl",
+        "ﬅ": "st",
+        "ﬆ": "st",
+        "\u00ad": None,
+        "\u200b": None,
+    }
 )
 _GENDER_LETTER: Final = r"(?:[mwfdxhvkia]|gn|div(?:ers)?|nb|all(?:\s+genders?)?|alle(?:\s+geschlechter)?)"
 _GENDER_MARKER: Final = re.compile(
@@ -94,7 +104,10 @@ def _is_feature(token: str) -> bool:
     if len(token) == 1:
         return token in _LANGUAGE_LETTERS
     return (
-        token not in STOPWORDS and len(token) <= LONGEST_TOKEN and not token.isnumeric() and not _is_fraction(token)
+        token not in STOPWORDS
+        and len(token) <= LONGEST_TOKEN
+        and not token.isnumeric()
+        and not _is_fraction(token)
     )
 
 

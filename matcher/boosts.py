@@ -74,7 +74,7 @@ class Featured:
         """
         return np.where(catalogue.featured > 0, float(self.weight), 0.0)
 
-    def label(self, posting: Posting) -> str:  # noqa: ARG002 - every boost is asked with its posting
+    def label(self, posting: Posting) -> str:
         """Return the reason.
 
         Examples
@@ -101,8 +101,8 @@ class Freshness:
 
     Examples
     --------
-    >>> postings = [Posting(id="1", posted=datetime(2026, 3, 31)), Posting(id="2", posted=datetime(2026, 3, 1)),
-    ...             Posting(id="3")]
+    >>> dates = {"1": datetime(2026, 3, 31), "2": datetime(2026, 3, 1), "3": None}
+    >>> postings = [Posting(id=name, posted=date) for name, date in dates.items()]
     >>> Freshness(0.1, half_life_days=30).values(Catalogue.from_postings(postings))
     array([0.1 , 0.05, 0.  ])
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class Categories:
 
 
 def _within(codes: NDArray[np.generic], stop: int) -> bool:
-    return len(codes) == 0 or (int(codes.min()) >= 0 and int(codes.max()) < stop)  # type: ignore[attr-defined]
+    return len(codes) == 0 or (int(codes.min()) >= 0 and int(codes.max()) < stop)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,7 +234,9 @@ class Catalogue:
         try:
             return Posting.from_record(json.loads(self.records[row]))
         except (ValueError, TypeError, AttributeError, RecursionError, PostingError) as error:
-            raise ModelDamagedError(f"postings.records.txt:{row + 1}: not a posting record ({error})") from None
+            raise ModelDamagedError(
+                f"postings.records.txt:{row + 1}: not a posting record ({error})"
+            ) from None
 
     def __iter__(self) -> Iterator[Posting]:
         return (self[row] for row in range(len(self)))
@@ -259,7 +261,7 @@ class Catalogue:
         return row
 
 
-def check_starts(starts: NDArray[np.generic], entries: int) -> bool:
+def check_starts(starts: NDArray[Any], entries: int) -> bool:
     """Return whether `starts` delimits rows of `entries` entries: from 0, never falling, to the end.
 
     Examples
@@ -267,11 +269,15 @@ def check_starts(starts: NDArray[np.generic], entries: int) -> bool:
     >>> check_starts(np.array([0, 2, 2, 3]), 3), check_starts(np.array([0, 4, 2, 3]), 3)
     (True, False)
     """
-    return bool(len(starts) and starts[0] == 0 and starts[-1] == entries and np.all(starts[1:] >= starts[:-1]))  # type: ignore[operator]
+    return bool(
+        len(starts) and starts[0] == 0 and starts[-1] == entries and np.all(starts[1:] >= starts[:-1])
+    )
 
 
 def _encode(posting: Posting) -> str:
     try:
         return json.dumps(posting.to_record(), ensure_ascii=False, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise PostingError(f"posting {posting.id!r}: extra holds something that is not JSON ({error})") from None
+        raise PostingError(
+            f"posting {posting.id!r}: extra holds something that is not JSON ({error})"
+        ) from None

@@ -51,14 +51,18 @@ def read_cv(origin: str | os.PathLike[str] | BinaryIO | TextIO) -> Profile:
     if hasattr(origin, "read"):
         name = str(getattr(origin, "name", "stream")).strip("<>")
         data = origin.read(LARGEST_CV + 1)
-        return _parse(data.encode("utf-8", "replace") if isinstance(data, str) else data, name, markdown=False)
+        return _parse(
+            data.encode("utf-8", "replace") if isinstance(data, str) else data, name, markdown=False
+        )
     try:
         path = Path(origin)
     except TypeError:
         raise ProfileError(f"expected a path or an open file, got {type(origin).__name__}") from None
     suffix = path.suffix.lower()
     if suffix not in _PLAIN + _MARKDOWN:
-        raise ProfileError(f"{path}: {suffix} files are not read; save the CV as text (.txt) or Markdown (.md)")
+        raise ProfileError(
+            f"{path}: {suffix} files are not read; save the CV as text (.txt) or Markdown (.md)"
+        )
     try:
         return _parse(_read_regular(path), str(path), markdown=suffix in _MARKDOWN)
     except FileNotFoundError:

@@ -34,6 +34,7 @@ __all__: Final = [
     "HashtagBlock",
     "TextBlock",
     "block_from_settings",
+    "check_blocks",
     "default_blocks",
     "fit_block",
     "smooth_idf",
@@ -130,7 +131,7 @@ class TextBlock:
         """
         return analyze(posting_text(posting))
 
-    def profile_terms(self, profile: Profile, vocabulary: StringTable) -> list[str]:  # noqa: ARG002
+    def profile_terms(self, profile: Profile, vocabulary: StringTable) -> list[str]:
         """Return the tokens of the profile's text.
 
         Examples
@@ -246,7 +247,10 @@ class HashtagBlock:
         return asdict(self)
 
 
-BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock]]] = {"text": TextBlock, "hashtags": HashtagBlock}
+BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock]]] = {
+    "text": TextBlock,
+    "hashtags": HashtagBlock,
+}
 """Every feature block by name, in the order in which contributions are summed."""
 
 
@@ -276,7 +280,9 @@ def block_from_settings(settings: Mapping[str, Any]) -> FeatureBlock:
     """
     kind = BLOCKS.get(str(settings.get("name")))
     if kind is None:
-        raise ModelDamagedError(f"unknown feature block {settings.get('name')!r}: known are {', '.join(BLOCKS)}")
+        raise ModelDamagedError(
+            f"unknown feature block {settings.get('name')!r}: known are {', '.join(BLOCKS)}"
+        )
     defaults = asdict(kind())
     if set(settings) != {item.name for item in fields(kind)} or any(
         type(settings[name]) is not type(default) for name, default in defaults.items()
@@ -305,6 +311,28 @@ def check_block(block: FeatureBlock) -> None:
         raise OptionError(
             f"weight of block {block.name!r} must be a finite number of at least 0, got {block.weight!r}"
         )
+
+
+def check_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:
+    """Return blocks in the canonical order of `BLOCKS`, after checking them.
+
+    Raises
+    ------
+    OptionError
+        When a block is unknown, has a bad weight or comes twice, or all weights are 0.
+
+    Examples
+    --------
+    >>> [block.name for block in check_blocks([HashtagBlock(), TextBlock()])]
+    ['text', 'hashtags']
+    """
+    for block in blocks:
+        check_block(block)
+    if len({block.name for block in blocks}) < len(blocks):
+        raise OptionError("each feature block can be given only once")
+    if not any(block.weight > 0 for block in blocks):
+        raise OptionError("at least one feature block needs a weight above 0")
+    return sorted(blocks, key=lambda block: list(BLOCKS).index(block.name))
 
 
 class Counts(NamedTuple):
@@ -425,7 +453,7 @@ class BlockFeatures:
 
         Examples
         --------
-        >>> features, _ = fit_block(TextBlock(), [Posting(id="1", title="Koch"), Posting(id="2", title="Kellner")])
+        >>> features, _ = fit_block(TextBlock(), [Posting(id="1", title="Koch, Kellner")])
         >>> features.query(Profile("Koch, gelernter Koch")).features
         array([1], dtype=int32)
         """
@@ -442,7 +470,9 @@ class BlockFeatures:
         return BlockQuery(features, weights * idf / norm)
 
 
-def fit_block(block: FeatureBlock, postings: Sequence[Posting] | Iterator[Posting]) -> tuple[BlockFeatures, Counts]:
+def fit_block(
+    block: FeatureBlock, postings: Sequence[Posting] | Iterator[Posting]
+) -> tuple[BlockFeatures, Counts]:
     """Learn a block's vocabulary from postings and count its terms in each.
 
     scikit-learn's `CountVectorizer` does the work, with the block as its analyzer.

@@ -83,7 +83,8 @@ def select_postings(catalogue: Catalogue, filters: Mapping[str, Any]) -> tuple[M
 
     Examples
     --------
-    >>> catalogue = Catalogue.from_postings([Posting(id="1", location="Bern"), Posting(id="2", location="Remote")])
+    >>> places = {"1": "Bern", "2": "Remote"}
+    >>> catalogue = Catalogue.from_postings(Posting(id=key, location=place) for key, place in places.items())
     >>> select_postings(catalogue, {"location": "bern"})
     (array([ True, False]), {'location': 1})
     """
@@ -131,7 +132,9 @@ def _parse_flag(name: str) -> Callable[[Any], bool]:
 def _parse_tags(name: str) -> Callable[[Any], list[str]]:
     def parse(value: Any) -> list[str]:
         values = re.split(r"[,;]", value) if isinstance(value, str) else value
-        if not isinstance(values, (list, tuple, set, frozenset)) or not all(isinstance(tag, str) for tag in values):
+        if not isinstance(values, (list, tuple, set, frozenset)) or not all(
+            isinstance(tag, str) for tag in values
+        ):
             raise _fail(name, value, "a list of hashtags")
         tags = sorted({normalise_hashtag(tag) for tag in values} - {""})
         if not tags:

@@ -68,7 +68,8 @@ class Contributions(NamedTuple):
         array([0.75, 0.  ])
         """
         # bincount adds in the order of its input, unlike sum, whose order depends on length and machine.
-        return np.bincount(self.positions, weights=self.values, minlength=rows)
+        scores: NDArray[np.float64] = np.bincount(self.positions, weights=self.values, minlength=rows)  # type: ignore[assignment]
+        return scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,7 +255,10 @@ class Index:
         return 1 + int(np.count_nonzero(proposed > score + 2 * error)) + int(np.count_nonzero(ahead)), score
 
     def contributions(
-        self, queries: Sequence[BlockQuery], rows: NDArray[np.int64], boosts: Sequence[NDArray[np.float64]] = ()
+        self,
+        queries: Sequence[BlockQuery],
+        rows: NDArray[np.int64],
+        boosts: Sequence[NDArray[np.float64]] = (),
     ) -> Contributions:
         """Return what each feature adds to the scores of `rows`, in canonical order.
 
@@ -289,7 +293,9 @@ class Index:
             parts.append(Contributions(lifted, nothing + number, nothing, boost[rows[lifted]]))
         return _merge(parts)
 
-    def _total_weights(self, queries: Sequence[BlockQuery], rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+    def _total_weights(
+        self, queries: Sequence[BlockQuery], rows: NDArray[np.int64] | slice
+    ) -> NDArray[np.float64]:
         """Return ``W_p`` for `rows`: the weights of the blocks in which both sides have data."""
         totals = np.zeros(self.rows)[rows]
         for block, query in zip(self.blocks, queries, strict=True):
@@ -343,10 +349,16 @@ def _gather(starts: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.i
 
 
 def _counts_to_files(counts: Counts, name: str) -> dict[str, NDArray[np.generic]]:
-    return {f"{name}.starts": counts.starts, f"{name}.columns": counts.columns, f"{name}.counts": counts.counts}
+    return {
+        f"{name}.starts": counts.starts,
+        f"{name}.columns": counts.columns,
+        f"{name}.counts": counts.counts,
+    }
 
 
-def _counts_from_files(files: Mapping[str, NDArray[np.generic]], name: str, rows: int, columns: int) -> Counts:
+def _counts_from_files(
+    files: Mapping[str, NDArray[np.generic]], name: str, rows: int, columns: int
+) -> Counts:
     counts = Counts(files[f"{name}.starts"], files[f"{name}.columns"], files[f"{name}.counts"])  # type: ignore[arg-type]
     entries = len(counts.columns) if counts.columns.ndim == 1 else -1
     sound = (

@@ -43,9 +43,12 @@ RECORD_NAMES: Final[Mapping[str, str]] = {
 _TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
 _TAG_START: Final = re.compile(r"(?:^|(?<=[\s,;|]))[#＃]+|(?<=\w)[#＃](?=\w)")
 _REMOTE: Final = re.compile(
-    r"\b(remote|anywhere|work from home|home[ -]?office|telecommut\w*|telearbeit|ortsunabhängig)\b", re.IGNORECASE
+    r"\b(remote|anywhere|work from home|home[ -]?office|telecommut\w*|telearbeit|ortsunabhängig)\b",
+    re.IGNORECASE,
 )
-_NOT_REMOTE: Final = re.compile(r"\b(no|not|non|kein|keine|nicht)[ -]+(\w+[ -]+)?(remote|home[ -]?office)\b", re.I)
+_NOT_REMOTE: Final = re.compile(
+    r"\b(no|not|non|kein|keine|nicht)[ -]+(\w+[ -]+)?(remote|home[ -]?office)\b", re.I
+)
 
 
 def normalise_hashtag(tag: str) -> str:
@@ -149,7 +152,7 @@ class Posting:
 
     Examples
     --------
-    >>> posting = Posting(id="job-1", title="Staff Nurse", location="Cork or remote", hashtags=["#Nursing", "nursing"])
+    >>> posting = Posting(id="job-1", location="Cork or remote", hashtags=["#Nursing", "nursing"])
     >>> posting.hashtags, posting.remote
     (('nursing',), True)
     >>> Posting.from_record(posting.to_record()) == posting
@@ -202,7 +205,8 @@ class Posting:
 
         Examples
         --------
-        >>> [Posting(id="1", location=place).remote for place in ("Berlin or remote", "Berlin", "Bern (no remote)")]
+        >>> places = ("Berlin or remote", "Berlin", "Bern (no remote)")
+        >>> [Posting(id="1", location=place).remote for place in places]
         [True, False, False]
         """
         return bool(_REMOTE.search(self.location)) and not _NOT_REMOTE.search(self.location)
@@ -219,7 +223,7 @@ class Posting:
         return None if self.posted is None else (self.posted - _EPOCH) // _MILLISECOND
 
     def to_record(self) -> dict[str, Any]:
-        """Return the posting as JSON values under the field names of `RECORD_NAMES`; empty fields are left out.
+        """Return the posting as JSON values under the names of `RECORD_NAMES`; empty fields are left out.
 
         Returns
         -------

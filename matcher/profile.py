@@ -36,7 +36,9 @@ class Profile:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise ProfileError(f"a profile needs text, got {type(self.text).__name__}: use read_cv() for files")
+            raise ProfileError(
+                f"a profile needs text, got {type(self.text).__name__}: use read_cv() for files"
+            )
 
     def __repr__(self) -> str:
         return f"Profile(<{len(self.text)} characters>)"

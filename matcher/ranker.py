@@ -17,14 +17,19 @@ from matcher import analyzer, store
 from matcher._version import __version__
 from matcher.boosts import BOOSTS, Boost
 from matcher.catalogue import Catalogue
-from matcher.errors import DuplicatePostingError, ModelDamagedError, ModelSchemaError, OptionError, PostingError
+from matcher.errors import (
+    DuplicatePostingError,
+    ModelDamagedError,
+    ModelSchemaError,
+    OptionError,
+    PostingError,
+)
 from matcher.features import (
-    BLOCKS,
     BlockFeatures,
     BlockQuery,
     FeatureBlock,
     block_from_settings,
-    check_block,
+    check_blocks,
     default_blocks,
     fit_block,
 )
@@ -106,12 +111,14 @@ class Matcher:
         >>> len(Matcher.fit([Posting(id="1", title="Cook"), Posting(id="1", title="Chef")]))
         1
         """
-        chosen = _order_blocks(default_blocks() if blocks is None else blocks)
+        chosen = check_blocks(default_blocks() if blocks is None else blocks)
         by_id: dict[str, Posting] = {}
         replaced: dict[str, None] = {}
         for posting in postings:
             if not isinstance(posting, Posting):
-                raise PostingError(f"expected a Posting, got {type(posting).__name__}: use read_postings() for files")
+                raise PostingError(
+                    f"expected a Posting, got {type(posting).__name__}: use read_postings() for files"
+                )
             before = by_id.get(posting.id, posting)
             if before != posting:
                 if strict:
@@ -163,7 +170,8 @@ class Matcher:
 
         Examples
         --------
-        >>> matcher = Matcher.fit([Posting(id="1", title="Cook", location="Bern"), Posting(id="2", title="Cook")])
+        >>> cook = Posting(id="1", title="Cook", location="Bern")
+        >>> matcher = Matcher.fit([cook, Posting(id="2", title="Cook")])
         >>> ranking = matcher.recommend("cook", filters={"location": "Bern"})
         >>> [recommendation.posting.id for recommendation in ranking], ranking.removed
         (['1'], {'location': 1})
@@ -183,7 +191,9 @@ class Matcher:
         considered = int(np.count_nonzero(mask))
         return Recommendations(items, considered, removed, self._notice(profile, queries, considered))
 
-    def explain(self, profile: Profile | str, posting_id: str, *, boosts: Sequence[Boost] = ()) -> Recommendation:
+    def explain(
+        self, profile: Profile | str, posting_id: str, *, boosts: Sequence[Boost] = ()
+    ) -> Recommendation:
         """Return one posting's score, rank among all postings, and contributions.
 
         Parameters
@@ -306,7 +316,7 @@ class Matcher:
                 )
             )
         try:
-            _order_blocks([fitted.block for fitted in features])
+            check_blocks([fitted.block for fitted in features])
         except OptionError as error:
             raise ModelDamagedError(f"manifest.json: {error}") from None
         return cls(catalogue, features, Index(tuple(indexes), rows))
@@ -417,16 +427,6 @@ class Matcher:
 
 def _as_profile(profile: Profile | str) -> Profile:
     return profile if isinstance(profile, Profile) else Profile(profile)
-
-
-def _order_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:
-    for block in blocks:
-        check_block(block)
-    if len({block.name for block in blocks}) < len(blocks):
-        raise OptionError("each feature block can be given only once")
-    if not any(block.weight > 0 for block in blocks):
-        raise OptionError("at least one feature block needs a weight above 0")
-    return sorted(blocks, key=lambda block: list(BLOCKS).index(block.name))
 
 
 def _order_boosts(boosts: Sequence[Boost]) -> list[Boost]:

@@ -31,7 +31,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import ModelDamagedError, ModelError, ModelNotFoundError, ModelSchemaError, ModelWriteError
+from matcher.errors import (
+    ModelDamagedError,
+    ModelError,
+    ModelNotFoundError,
+    ModelSchemaError,
+    ModelWriteError,
+)
 
 __all__: Final = ["SCHEMA", "StoredModel", "read_model", "write_model"]
 
@@ -69,7 +75,9 @@ class StoredModel:
     bytes: int
 
 
-def write_model(path: str | os.PathLike[str], content: Mapping[str, Any], files: Mapping[str, NDArray[Any]]) -> int:
+def write_model(
+    path: str | os.PathLike[str], content: Mapping[str, Any], files: Mapping[str, NDArray[Any]]
+) -> int:
     """Write a new generation of the model at `path` and make it current.
 
     Parameters
@@ -167,7 +175,9 @@ def _publish(temporary: Path, root: Path) -> int:
             raise
         _sync_folder(root)
         return generation
-    raise ModelWriteError(f"{root}: {_ATTEMPTS} other writers took the next generation first; try again later")
+    raise ModelWriteError(
+        f"{root}: {_ATTEMPTS} other writers took the next generation first; try again later"
+    )
 
 
 def _generations(root: Path) -> list[int]:
@@ -239,7 +249,9 @@ def _read_current(root: Path, *, verify: bool) -> StoredModel:
         if not _FILE_NAME.match(name) or not _DIGEST.match(entry["sha256"]):
             raise ModelDamagedError(f"{manifest_path}: malformed entry {name!r}")
         if file.is_symlink() or not file.is_file() or file.stat().st_size != entry["size"]:
-            raise ModelDamagedError(f"{file}: missing, or its size differs from the manifest; train the model again")
+            raise ModelDamagedError(
+                f"{file}: missing, or its size differs from the manifest; train the model again"
+            )
         if verify and _digest(file) != entry["sha256"]:
             raise ModelDamagedError(f"{file}: SHA-256 differs from the manifest; train the model again")
         total += entry["size"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, overload
 
 import numpy as np
@@ -110,7 +111,7 @@ class StringTable(Sequence[str]):
 
     def _is_sorted(self) -> bool:
         lines = self.lines.tobytes().split(b"\n")[:-1]
-        return all(a < b for a, b in zip(lines, lines[1:], strict=False))
+        return all(a < b for a, b in pairwise(lines))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -76,7 +76,7 @@ _WRONG_CODECS: Final = ("mac_roman", "sloppy-windows-1252", "latin-1")
 def _broken_sequences(codec: str) -> re.Pattern[str]:
     _register_sloppy_codecs()
 
-    def character_class(values: range | tuple[int, ...]) -> str:
+    def character_class(values: Iterable[int]) -> str:
         return "[" + "".join(re.escape(bytes([value]).decode(codec)) for value in values) + "]"
 
     following = character_class(_CONTINUATION)
@@ -185,10 +185,10 @@ def markdown_to_text(markdown: str) -> str:
 
     Examples
     --------
-    >>> print(markdown_to_text("## What you'll do\\n\\n* run **C++** [builds](https://ci.example)\\n* <b>fix</b> bugs"))
-    What you'll do
+    >>> print(markdown_to_text("## You will\\n\\n* run **C++** [builds](https://a.example)\\n* <b>fix</b> it"))
+    You will
     run C++ builds
-    fix bugs
+    fix it
     """
     if not _MARKUP.search(markdown):  # plain sentences: nothing to convert
         return _tidy(markdown)
@@ -236,4 +236,6 @@ def posting_text(posting: Posting) -> str:
     >>> posting_text(Posting(id="1", title="Cook", summary="Early shifts", body="Bake **bread**."))
     'Cook\\nEarly shifts\\nBake bread.'
     """
-    return "\n".join(part for part in (posting.title, posting.summary, markdown_to_text(posting.body)) if part)
+    return "\n".join(
+        part for part in (posting.title, posting.summary, markdown_to_text(posting.body)) if part
+    )

@@ -13,6 +13,8 @@ from matcher.sources.entry import RawPosting
 
 __all__: Final = ["build_posting", "parse_timestamp"]
 
+_Reader = Callable[[str, Any, list[str]], Any]
+
 LONGEST_ID: Final = 2_000
 DEEPEST_VALUE: Final = 20
 _MILLISECONDS_FROM: Final = 1e11
@@ -31,7 +33,8 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
 
     Examples
     --------
-    >>> posting, changes = build_posting(RawPosting({"title": "Cook", "timestamp": "soon", "pay": "12"}, 1, "a.md"))
+    >>> raw = RawPosting({"title": "Cook", "timestamp": "soon", "pay": "12"}, 1, "a.md")
+    >>> posting, changes = build_posting(raw)
     >>> posting.id, posting.posted, dict(posting.extra)
     ('a.md', None, {'pay': '12', 'timestampAsWritten': 'soon'})
     >>> changes
@@ -44,10 +47,11 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
         value = raw.fields.get(key)
         if value is None or value == "":
             continue
-        reader = _READERS.get(name, _read_text)
-        values[name] = reader(key, value, changes)
-        if values[name] is None:
-            del values[name]
+        read: _Reader = _READERS.get(name, _read_text)
+        coerced = read(key, value, changes)
+        if coerced is not None:
+            values[name] = coerced
+        else:
             extra[f"{key}AsWritten"] = value
     posting_id = values.pop("id", "") or values.get("url", "") or raw.default_id
     if len(posting_id) > LONGEST_ID:
@@ -85,7 +89,7 @@ def _read_timestamp(key: str, value: Any, changes: list[str]) -> datetime | None
 
 def _read_featured(key: str, value: Any, changes: list[str]) -> int | None:
     try:
-        return int(value) if not isinstance(value, float) else int(round(value))
+        return int(value) if not isinstance(value, float) else round(value)
     except (TypeError, ValueError, OverflowError):
         changes.append(f"{key} {value!r} is no number: read as 0")
         return None
@@ -99,8 +103,8 @@ def parse_timestamp(value: Any) -> datetime | None:
 
     Examples
     --------
-    >>> [parse_timestamp(value).isoformat() for value in (1607299200000, "1607299200", "2020-12-07T02:00+02:00")]
-    ['2020-12-07T00:00:00+00:00', '2020-12-07T00:00:00+00:00', '2020-12-07T00:00:00+00:00']
+    >>> [str(parse_timestamp(value)) for value in (1607299200000, "1607299200", "2020-12-07T01:00+01:00")]
+    ['2020-12-07 00:00:00+00:00', '2020-12-07 00:00:00+00:00', '2020-12-07 00:00:00+00:00']
     >>> parse_timestamp("soon"), parse_timestamp(True), parse_timestamp(9e99)
     (None, None, None)
     """
@@ -133,7 +137,7 @@ def _check_json(value: Any, depth: int) -> None:
 
 
 _NAMES: Final = {key: name for name, key in RECORD_NAMES.items()}
-_READERS: Final[Mapping[str, Callable[[str, Any, list[str]], Any]]] = {
+_READERS: Final[Mapping[str, _Reader]] = {
     "hashtags": _read_hashtags,
     "posted": _read_timestamp,
     "featured": _read_featured,

@@ -39,7 +39,7 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
         number += 1
         if len(line) > LARGEST_POSTING:
             while line and not line.endswith(b"\n"):
-                line = stream.readline(LARGEST_POSTING + 1)  # noqa: PLW2901
+                line = stream.readline(LARGEST_POSTING + 1)
             yield PostingError(f"line of more than {LARGEST_POSTING:,} bytes: not a posting", line=number)
         elif line.strip(b" \t\r\n\xef\xbb\xbf"):
             yield _parse(line, name, number)
@@ -50,10 +50,13 @@ def _parse(line: bytes, name: str, number: int) -> RawPosting | PostingError:
         decoded = decode(line)
         changes = [] if decoded.encoding == "utf-8" else [f"not UTF-8: read as {decoded.encoding}"]
         fields = json.loads(
-            decoded.text, object_pairs_hook=_unique_fields, parse_constant=_refuse_constant, parse_float=_parse_float
+            decoded.text,
+            object_pairs_hook=_unique_fields,
+            parse_constant=_refuse_constant,
+            parse_float=_parse_float,
         )
         if not isinstance(fields, dict):
-            raise PostingError("expected an object with fields, such as {\"title\": \"Cook\"}")
+            raise PostingError('expected an object with fields, such as {"title": "Cook"}')
         repaired = _repair_strings(fields)
         if repaired != fields:
             changes.append("wrongly decoded characters repaired")

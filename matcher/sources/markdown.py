@@ -26,9 +26,12 @@ MOST_NODES: Final = 2_000
 DEEPEST_NESTING: Final = 3
 
 _FENCE: Final = re.compile(r"(?:---|\.\.\.)[ \t]*\Z")
-_TAGS_AS_COMMENT: Final = re.compile(r"^(hashtags:[ \t]+)(#.*)$|^([A-Za-z_]\w*:[ \t]+)(#[^\s#].*)$", re.MULTILINE)
+_TAGS_AS_COMMENT: Final = re.compile(
+    r"^(hashtags:[ \t]+)(#.*)$|^([A-Za-z_]\w*:[ \t]+)(#[^\s#].*)$", re.MULTILINE
+)
 _STARTS_FRONT_MATTER: Final = re.compile(rb"---[ \t]*\r?\n\Z")
 _STARTS_KEY: Final = re.compile(rb"[A-Za-z_][\w-]*[ \t]*:")
+_NULLS: Final = ("~", "null", "Null", "NULL")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -42,8 +45,8 @@ class StrictHandler(BaseHandler):
 
     Examples
     --------
-    >>> frontmatter.parse("---\\nlocation: NO\\nhashtags: #fjord #ferry\\n---\\nText", handler=StrictHandler())
-    ({'location': 'NO', 'hashtags': '#fjord #ferry'}, 'Text')
+    >>> frontmatter.parse("---\\nlocation: NO\\nhashtags: #a #b\\n---\\nText", handler=StrictHandler())
+    ({'location': 'NO', 'hashtags': '#a #b'}, 'Text')
     >>> frontmatter.parse("---\\ntitle: a: b\\n---\\n", handler=StrictHandler())
     Traceback (most recent call last):
     matcher.errors.PostingError: 2: front matter is not valid YAML (mapping values are not allowed ...
@@ -109,43 +112,51 @@ class StrictHandler(BaseHandler):
         root: Any = None
         stack: list[_Container] = []
         for number, event in enumerate(yaml.parse(fm, Loader=_LOADER)):
-            mark = event.start_mark
-            if number > MOST_NODES:
-                raise self._refuse(f"front matter of more than {MOST_NODES:,} nodes", mark)
-            if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-                raise self._refuse("front matter of more than one YAML document", mark)
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise self._refuse("YAML anchors and aliases are not read: write the value out", mark)
-            if getattr(event, "tag", None) not in (None, "!"):
-                raise self._refuse(f"the YAML tag {event.tag!r} is not read: write plain text", mark)
             if isinstance(event, yaml.CollectionEndEvent):
                 stack.pop()
                 continue
-            if isinstance(event, yaml.ScalarEvent):
-                value: Any = event.value
-                if event.style is None and value in ("~", "null", "Null", "NULL"):
-                    value = ""
-            elif isinstance(event, yaml.MappingStartEvent):
-                value = {}
-            elif isinstance(event, yaml.SequenceStartEvent):
-                value = []
-            else:
-                continue
-            if not stack:
-                root = value
-            else:
-                problem = stack[-1].add(value)
-                if problem:
-                    raise self._refuse(problem, mark)
-            if not isinstance(value, str):
-                stack.append(_Container(value))
-                if len(stack) > DEEPEST_NESTING:
-                    raise self._refuse(f"front matter is nested more than {DEEPEST_NESTING} levels deep", mark)
+            reason = _refusal(event, number, root, len(stack))
+            if not reason and isinstance(event, yaml.NodeEvent):
+                value = _value(event)
+                if stack:
+                    reason = stack[-1].add(value)
+                else:
+                    root = value
+                if not isinstance(value, str):
+                    stack.append(_Container(value))
+            if reason:
+                raise self._refuse(reason, event.start_mark)
         if root is None or root == "":
             return {}
         if not isinstance(root, dict):
             raise self._refuse("front matter must be fields with values ('title: Cook')", None)
         return root
+
+
+def _refusal(event: yaml.Event, number: int, root: Any, depth: int) -> str:
+    """Return why a YAML event is not accepted, or an empty string."""
+    if number > MOST_NODES:
+        return f"front matter of more than {MOST_NODES:,} nodes"
+    if isinstance(event, yaml.DocumentStartEvent) and root is not None:
+        return "front matter of more than one YAML document"
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        return "YAML anchors and aliases are not read: write the value out"
+    tag = getattr(event, "tag", None)
+    if tag not in (None, "!"):
+        return f"the YAML tag {tag!r} is not read: write plain text"
+    if isinstance(event, yaml.CollectionStartEvent) and depth >= DEEPEST_NESTING:
+        return f"front matter is nested more than {DEEPEST_NESTING} levels deep"
+    return ""
+
+
+def _value(event: yaml.NodeEvent) -> str | list[Any] | dict[str, Any]:
+    if isinstance(event, yaml.MappingStartEvent):
+        return {}
+    if isinstance(event, yaml.SequenceStartEvent):
+        return []
+    assert isinstance(event, yaml.ScalarEvent)  # noqa: S101 - aliases were refused
+    # A plain null is an empty field; everything else is what was written.
+    return "" if event.style is None and event.value in _NULLS else str(event.value)
 
 
 class _Container:
@@ -259,7 +270,9 @@ def _parse(data: bytes, name: str, line: int) -> RawPosting | PostingError:
         handler = StrictHandler(line + text.count("\n", 0, body_start))
         fields, body = frontmatter.parse(text, handler=handler)
         if "body" in fields:
-            raise PostingError("the front matter has a field 'body': the body is the text below it", line=line)
+            raise PostingError(
+                "the front matter has a field 'body': the body is the text below it", line=line
+            )
     except PostingError as error:
         return error if error.line else PostingError(error.reason, line=line)
     return RawPosting(fields | ({"body": body} if body else {}), line, name, changes + handler.changes)

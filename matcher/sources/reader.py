@@ -225,7 +225,7 @@ class PostingReader(Iterator[Posting]):
 
     def _read_stream(self, stream: BinaryIO) -> Iterator[Posting]:
         name = str(getattr(stream, "name", "stream")).strip("<>")
-        buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream  # type: ignore[type-var]
+        buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
         start = b""
         while not start.strip(b"\xef\xbb\xbf \t\r\n"):
             line = buffered.readline(1 << 16)
@@ -233,8 +233,8 @@ class PostingReader(Iterator[Posting]):
                 raise SourceError(f"{name}: nothing to read")
             start += line
         kind = "json lines" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "markdown"
-        rejoined = io.BufferedReader(_Rejoined(start, buffered))  # type: ignore[arg-type]
-        yield from self._postings_of(self._sources[kind].read_stream(rejoined, name), name)  # type: ignore[arg-type]
+        rejoined = io.BufferedReader(_Rejoined(start, buffered))
+        yield from self._postings_of(self._sources[kind].read_stream(rejoined, name), name)
 
     def _postings_of(self, entries: Iterator[RawPosting | PostingError], name: str) -> Iterator[Posting]:
         for entry in entries:
@@ -254,7 +254,9 @@ class PostingReader(Iterator[Posting]):
 
     def _check_new(self, posting_id: str, place: str) -> None:
         if posting_id in self._seen:
-            raise DuplicatePostingError(f"the id {posting_id!r} was already read from {self._seen[posting_id]}")
+            raise DuplicatePostingError(
+                f"the id {posting_id!r} was already read from {self._seen[posting_id]}"
+            )
         self._seen[posting_id] = place
 
     def _reject(self, error: PostingError) -> None:
@@ -281,7 +283,7 @@ class _Rejoined(io.RawIOBase):
 
 
 def _walk(folder: Path, reject: Callable[[PostingError], None]) -> Iterator[Path]:
-    """Yield the files below a folder in the order of their paths; hidden ones and links to folders are left out."""
+    """Yield the files below a folder by path; hidden ones and links to folders are left out."""
 
     def report(error: OSError) -> None:
         reject(PostingError(f"cannot be opened ({error.strerror})", str(error.filename)))

@@ -1,0 +1,178 @@
+"""The feature blocks as a scikit-learn estimator, for pipelines, clustering or a model of your own.
+
+`Matcher` does not need this module; it is the door through which the same features reach scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from matcher.errors import OptionError
+from matcher.features import BlockFeatures, FeatureBlock, check_blocks, default_blocks, fit_block
+from matcher.posting import Posting
+from matcher.profile import Profile
+
+__all__: Final = ["PostingVectorizer"]
+
+
+class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Postings and profiles to sparse rows: TF-IDF of words beside weighted one-hots of hashtags.
+
+    Each block is L2-normalised on its own and scaled by the square root of its share of the weights, so
+    that the dot product of two rows is the weighted sum of the blocks' cosines. (Where one side lacks a
+    block, `Matcher` divides by the weights that are left; a dot product cannot.)
+
+    Parameters
+    ----------
+    blocks : sequence of FeatureBlock, optional
+        `matcher.features.default_blocks` when None.
+
+    Attributes
+    ----------
+    features_ : list of BlockFeatures
+        What each block learned.
+
+    Examples
+    --------
+    >>> postings = [Posting(id="1", title="Cook", hashtags=["bread"]), Posting(id="2", title="Nurse")]
+    >>> vectorizer = PostingVectorizer().fit(postings)
+    >>> vectorizer.get_feature_names_out().tolist()
+    ['text__cook', 'text__nurse', 'hashtags__bread']
+    >>> vectorizer.transform(["a cook who bakes bread"]).toarray().round(3).tolist()
+    [[0.837, 0.0, 0.548]]
+    """
+
+    def __init__(self, blocks: Sequence[FeatureBlock] | None = None) -> None:
+        self.blocks = blocks
+
+    def fit(self, X: Iterable[Posting], y: Any = None) -> PostingVectorizer:  # noqa: N803
+        """Learn the blocks' vocabularies and weights.
+
+        Parameters
+        ----------
+        X : iterable of Posting
+        y : None
+            Ignored.
+
+        Examples
+        --------
+        >>> len(PostingVectorizer().fit([Posting(id="1", title="Cook")]).features_)
+        2
+        """
+        self._fit_counts(X)
+        return self
+
+    def fit_transform(self, X: Iterable[Posting], y: Any = None, **fit_params: Any) -> csr_matrix:  # noqa: N803
+        """Learn from postings and return their rows, counting once.
+
+        Examples
+        --------
+        >>> PostingVectorizer().fit_transform([Posting(id="1", title="Cook")]).shape
+        (1, 1)
+        """
+        fitted = self._fit_counts(X)
+        return self._assemble([self._normalise(features, counts) for features, counts in fitted])
+
+    def transform(self, X: Iterable[Posting | Profile | str]) -> csr_matrix:  # noqa: N803
+        """Return one row for each posting or profile; terms that `fit` did not see are dropped.
+
+        Parameters
+        ----------
+        X : iterable of Posting, Profile or str
+            A string is the text of a profile.
+
+        Returns
+        -------
+        csr_matrix of float64, shape (n, features)
+
+        Examples
+        --------
+        >>> vectorizer = PostingVectorizer().fit([Posting(id="1", title="Cook")])
+        >>> vectorizer.transform(["Cook", "Nurse"]).toarray().round(3).tolist()
+        [[0.837], [0.0]]
+        """
+        check_is_fitted(self)
+        documents = _check_documents(X, (Posting, Profile, str))
+        return self._assemble(
+            [self._normalise(features, _count(features, documents)) for features in self.features_]
+        )
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the name of each column, ``BLOCK__TERM``.
+
+        Examples
+        --------
+        >>> PostingVectorizer().fit([Posting(id="1", title="Cook")]).get_feature_names_out().tolist()
+        ['text__cook']
+        """
+        check_is_fitted(self)
+        names = [f"{part.block.name}__{term}" for part in self.features_ for term in part.vocabulary]
+        return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+    def _fit_counts(self, X: Iterable[Posting]) -> list[tuple[BlockFeatures, csr_matrix]]:  # noqa: N803
+        blocks = check_blocks(default_blocks() if self.blocks is None else self.blocks)
+        postings = _check_documents(X, (Posting,))
+        fitted = []
+        for block in blocks:
+            features, counts = fit_block(block, postings)
+            shape = (len(postings), len(features.vocabulary))
+            fitted.append((features, csr_matrix((counts.counts, counts.columns, counts.starts), shape=shape)))
+        self.features_ = [features for features, _ in fitted]
+        return fitted
+
+    def _normalise(self, features: BlockFeatures, counts: csr_matrix) -> csr_matrix:
+        weighted = csr_matrix(counts.astype(np.float64).multiply(features.term_weights[np.newaxis, :]))
+        norms = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
+        total = sum(part.block.weight for part in self.features_)
+        scale = np.divide(
+            np.sqrt(features.block.weight / total), norms, out=np.zeros_like(norms), where=norms > 0
+        )
+        return csr_matrix(weighted.multiply(scale[:, np.newaxis]))
+
+    def _assemble(self, parts: list[csr_matrix]) -> csr_matrix:
+        return csr_matrix(hstack(parts, format="csr"))
+
+
+def _check_documents(documents: Iterable[Any], kinds: tuple[type, ...]) -> list[Any]:
+    names = " or ".join(kind.__name__ for kind in kinds)
+    if isinstance(documents, str):
+        raise OptionError(f"expected an iterable of {names}, got one string")
+    listed = list(documents)
+    for number, document in enumerate(listed):
+        if not isinstance(document, kinds):
+            raise OptionError(f"expected {names} at position {number}, got {type(document).__name__}")
+    return listed
+
+
+def _count(features: BlockFeatures, documents: list[Any]) -> csr_matrix:
+    rows: list[int] = []
+    columns: list[int] = []
+    counts: list[int] = []
+    for row, document in enumerate(documents):
+        if isinstance(document, Posting):
+            terms = features.block.posting_terms(document)
+        else:
+            profile = document if isinstance(document, Profile) else Profile(document)
+            terms = features.block.profile_terms(profile, features.vocabulary)
+        for term, count in Counter(terms).items():
+            column = features.vocabulary.find(term)
+            if column >= 0:
+                rows.append(row)
+                columns.append(column)
+                counts.append(count)
+    shape = (len(documents), len(features.vocabulary))
+    return csr_matrix((counts, (rows, columns)), shape=shape, dtype=np.int64)
