@@ -29,7 +29,10 @@ LONGEST_TOKEN: Final = 64
 LONGEST_TAG_IN_WORDS: Final = 4
 
 _ADDRESS: Final = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"')\]]+|[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}", re.IGNORECASE
+    r"(?:https?://|www\.)[^\s<>\"')\]]+"
+    r"|\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,4}\.(?:com|org|de|at|ch|uk|ie|eu|io|dev|me|info|example)/[^\s<>\"')\]]+"
+    r"|[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
+    re.IGNORECASE,
 )
 _LIGATURES: Final = str.maketrans(
     {

@@ -174,7 +174,7 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class HashtagBlock:
-    """One feature per hashtag: present or not, each weighted by its idf.
+    """One feature per hashtag: present or not, rare tags weighing more.
 
     A profile has a tag when its text contains the tag's name or a written variant of it
     (see `matcher.analyzer.tag_candidates`).
@@ -183,6 +183,8 @@ class HashtagBlock:
     ----------
     weight : float
         Share of the score.
+    idf : bool
+        Weigh tags by their inverse document frequency; False gives plain one-hots.
 
     Examples
     --------
@@ -194,6 +196,7 @@ class HashtagBlock:
     """
 
     weight: float = 0.3
+    idf: bool = True
     name: str = "hashtags"
 
     def posting_terms(self, posting: Posting) -> list[str]:
@@ -217,13 +220,15 @@ class HashtagBlock:
         return sorted(tag for tag in tag_candidates(profile.text) if vocabulary.find(tag) >= 0)
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
-        """Return the smooth idf of each hashtag.
+        """Return the smooth idf of each hashtag, or ones.
 
         Examples
         --------
-        >>> HashtagBlock().term_weights(np.array([1]), 1)
-        array([1.])
+        >>> HashtagBlock(idf=False).term_weights(np.array([1, 2]), 9)
+        array([1., 1.])
         """
+        if not self.idf:
+            return np.ones(len(document_frequency))
         return smooth_idf(document_frequency, postings)
 
     def label(self, term: str) -> str:
@@ -242,7 +247,7 @@ class HashtagBlock:
         Examples
         --------
         >>> HashtagBlock().settings()
-        {'weight': 0.3, 'name': 'hashtags'}
+        {'weight': 0.3, 'idf': True, 'name': 'hashtags'}
         """
         return asdict(self)
 

@@ -35,6 +35,7 @@ from matcher.features import (
 )
 from matcher.filters import select_postings
 from matcher.index import BlockIndex, Index
+from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.recommendation import Contribution, Recommendation, Recommendations
@@ -373,6 +374,7 @@ class Matcher:
         return f"<Matcher: {len(self):,} posting{'' if len(self) == 1 else 's'}, {sizes} features>"
 
     def _queries(self, profile: Profile) -> list[BlockQuery]:
+        profile = remove_personal_data(profile)
         return [fitted.query(profile) for fitted in self._features]
 
     def _lifts(self, boosts: Sequence[Boost]) -> list[NDArray[np.float64]]:

@@ -17,8 +17,8 @@ before being below between both but by can cannot could did do does doing done d
 etc even ever every few for from further get gets given had has have having here how however i if in into is
 its itself just least less let like ll many may me might mine more most much must my myself near neither no
 nor not now of off often on once one only onto or other others ought our ours ourselves out over own per
-rather re same shall should since so some such than that the their theirs them themselves then there these they
-this those though through thus to too toward towards under until unless up upon ve very via was we were what
+rather re same shall should since so some such than that the their theirs them themselves then there these
+they this those though through thus to too toward towards under until unless up upon ve very via was we were what
 when where whether which while who whom whose why will with within without would yet you your yours yourself
 he him his himself she her hers herself mr mrs ms mx don doesn didn isn aren wasn weren won wouldn hasn haven
 """.split()

@@ -185,9 +185,9 @@ def markdown_to_text(markdown: str) -> str:
 
     Examples
     --------
-    >>> print(markdown_to_text("## You will\\n\\n* run **C++** [builds](https://a.example)\\n* <b>fix</b> it"))
+    >>> print(markdown_to_text("## You will\\n\\n* run **C++** [jobs](https://a.example)\\n* <b>fix</b> it"))
     You will
-    run C++ builds
+    run C++ jobs
     fix it
     """
     if not _MARKUP.search(markdown):  # plain sentences: nothing to convert
