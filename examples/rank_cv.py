@@ -27,9 +27,7 @@ def main() -> None:
     try:
         if arguments.cv == "-":
             if sys.stdin.isatty():
-                print(
-                    "Paste your CV here. When it is complete, press Enter, then Ctrl-D (Windows: Ctrl-Z, Enter)."
-                )
+                print("Paste your CV here, then press Enter and Ctrl-D (Windows: Ctrl-Z, Enter).")
             profile = read_cv(sys.stdin.buffer)
         else:
             profile = read_cv(arguments.cv)

@@ -35,9 +35,8 @@ def main() -> None:
         sys.exit(f"Sorry: {error}")
     changed = sum(1 for key in known.keys() & new.keys() if known[key] != new[key])
     print(f"{arguments.model}: generation {generation} with {len(matcher):,} postings")
-    print(
-        f"{len(new.keys() - known.keys()):,} added, {changed:,} changed, {reader.report.rejected_count:,} rejected"
-    )
+    added, rejected = len(new.keys() - known.keys()), reader.report.rejected_count
+    print(f"{added:,} added, {changed:,} changed, {rejected:,} rejected")
 
 
 if __name__ == "__main__":

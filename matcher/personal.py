@@ -39,7 +39,8 @@ _LABELLED: Final = re.compile(
 _CELL_LABEL: Final = re.compile(rf"^\W*{_LABEL}\W*$", re.IGNORECASE)
 _PHOTO: Final = re.compile(
     r"^\W*(?:photo(?:graph)?|picture|(?:bewerbungs)?foto|lichtbild)\b\W*"
-    r"(?:attached|enclosed|included|available|on request|see|yes|no|here|beigefügt|anbei|liegt bei|siehe|ja|nein)?\b"
+    r"(?:attached|enclosed|included|available|on request|see|yes|no|here"
+    r"|beigefügt|anbei|liegt bei|siehe|ja|nein)?\b"
     r"[^.,;]{0,30}$",
     re.IGNORECASE,
 )
@@ -77,9 +78,9 @@ def remove_personal_data(profile: Profile) -> Profile:
 
     Examples
     --------
-    >>> lines = ["Jo Baker", "jo@mail.example", "Nationality: Irish", "", "Chef", "Jo Baker cooks.", "Bakes", "Ice"]
+    >>> lines = ["Jo Baker", "jo@mail.example", "Nationality: Irish", "Chef", "Jo Baker cooks.", "Bakes", "Ice"]
     >>> remove_personal_data(Profile("\\n".join(lines))).text.split("\\n")
-    ['', 'jo@mail.example', '', '', 'Chef', ' cooks.', 'Bakes', 'Ice']
+    ['', 'jo@mail.example', '', 'Chef', ' cooks.', 'Bakes', 'Ice']
     """
     lines = profile.text.split("\n")
     name = _find_name(lines)
