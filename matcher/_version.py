@@ -2,4 +2,6 @@
 
 from typing import Final
 
+__all__: Final = ["__version__"]
+
 __version__: Final = "0.1.0"

@@ -261,7 +261,7 @@ def _console(*, stderr: bool = False) -> Console:
 
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:  # a file or a pipe has no width: choose one that keeps links in one piece
-        console = Console(stderr=stderr, highlight=False, width=120)
+        console = Console(stderr=stderr, highlight=False, width=110)
     return console
 
 

@@ -11,6 +11,7 @@ number there, and a family name that stands alone later stays, because *Baker* a
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
@@ -60,7 +61,14 @@ _TITLE: Final = re.compile(
     r"^\W*(?:curriculum vitae|lebenslauf|cv|r[ée]sum[ée]|persönliche daten|personal (?:data|details))\b\W*",
     re.I,
 )
-_NAME: Final = re.compile(r"^(?:[^\W\d_a-zß][^\W\d_]*(?:['’.-][^\W\d_]+)*\.?(?:\s+|$)){2,4}$")
+_PARTICLES: Final = frozenset(
+    "van von vom zu zur der den de del della di da dos la le el al bin ibn y ten ter af".split()
+)
+_NAME_WORD: Final = r"[^\W\d_a-zß][^\W\d_]*(?:['’.-][^\W\d_]+)*\.?"
+_NAME: Final = re.compile(
+    rf"^{_NAME_WORD}(?:\s+(?:{_NAME_WORD}|{'|'.join(sorted(_PARTICLES))})){{0,4}}\s+{_NAME_WORD}$"
+)
+_LOCAL_PART: Final = re.compile(r"([\w.+-]+)@[\w-]+\.\w")
 _LABELLED_NAME: Final = re.compile(r"^\W*(?:full )?name\s*[:|\t]\s*(.+)$", re.IGNORECASE)
 
 
@@ -78,9 +86,9 @@ def remove_personal_data(profile: Profile) -> Profile:
 
     Examples
     --------
-    >>> lines = ["Jo Baker", "jo@mail.example", "Nationality: Irish", "Chef", "Jo Baker cooks.", "Bakes", "Ice"]
+    >>> lines = ["Jo Baker", "jo@mail.example", "Nationality: Irish", "Chef", "Jo Baker cooks.", "Bakes"]
     >>> remove_personal_data(Profile("\\n".join(lines))).text.split("\\n")
-    ['', 'jo@mail.example', '', 'Chef', ' cooks.', 'Bakes', 'Ice']
+    ['', 'jo@mail.example', '', 'Chef', ' cooks.', 'Bakes']
     """
     lines = profile.text.split("\n")
     name = _find_name(lines)
@@ -107,11 +115,21 @@ def _find_name(lines: list[str]) -> list[str]:
         labelled = _LABELLED_NAME.match(line)
         if labelled:
             return labelled[1].split()
-    for line in header[:NAME_LINES]:
+    contact = next(number for number, line in enumerate(header) if _CONTACT.search(line))
+    candidates = []
+    for line in header[: min(contact + 1, NAME_LINES)]:
         candidate = re.split(r"[,|·•(\t]|\s[-–—/]\s|\s{3,}", _TITLE.sub("", line).strip(" *#_\t"))[0].strip()
         if _NAME.match(candidate):
-            return candidate.split()
-    return []
+            candidates.append(candidate.split())
+    # "Staff Nurse" above "Anna Smith" looks like a name too: the address tells them apart.
+    addresses = _plain(" ".join(_LOCAL_PART.findall("\n".join(header))))
+    named = [words for words in candidates if any(len(w) > 2 and _plain(w) in addresses for w in words)]
+    return (named or candidates or [[]])[0]
+
+
+def _plain(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def _without_name(text: str, name: list[str]) -> str:
@@ -120,6 +138,8 @@ def _without_name(text: str, name: list[str]) -> str:
     full = r"\s+".join(map(re.escape, name))
     text = re.sub(rf"(?<!\w){full}(?!\w)", "", text, flags=re.IGNORECASE)
     for given in name[:-1]:
+        if given in _PARTICLES:
+            continue
         written = "|".join({re.escape(form) for form in (given.capitalize(), given.upper(), given)})
         text = re.sub(rf"(?<!\w)(?:{written})(?!\w)", "", text)
     return text

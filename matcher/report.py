@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matcher.catalogue import NO_DATE
 from matcher.posting import Posting
-from matcher.recommendation import Recommendation, Recommendations
+from matcher.recommendation import Recommendation
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -46,29 +46,32 @@ def _text(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style, overflow="fold")
 
 
-def _posting_cell(posting: Posting) -> Group:
+def _posting_cell(recommendation: Recommendation) -> Group:
     from rich.console import Group
 
+    posting = recommendation.posting
     lines = [_text(posting.title or posting.id, "bold")]
     place = " · ".join(part for part in (posting.company, posting.location) if part)
     if place:
         lines.append(_text(place))
+    reasons = recommendation.why(3)
+    if reasons:
+        lines.append(_text(f"matches: {reasons}", "yellow"))
     if posting.url:
         lines.append(_text(posting.url, "dim"))
-    lines.append(_text(""))
-    return Group(*lines)
+    return Group(*lines, _text(""))
 
 
-def render_recommendations(recommendations: Recommendations | Iterable[Recommendation]) -> Table:
-    """Return a table: rank, score, the posting (title, company, place, link) and the three strongest reasons.
+def render_recommendations(recommendations: Iterable[Recommendation]) -> Table:
+    """Return a table: rank, score, and the posting with its place, the three strongest reasons and its link.
 
     Examples
     --------
     >>> from rich.console import Console
     >>> posting = Posting(id="1", title="Cook", company="Beck", location="Bern", url="https://beck.example/1")
     >>> Console(width=60).print(render_recommendations([Recommendation(1, 0.25, posting, ())]))
-     #   Score   Posting                   Why
-    ────────────────────────────────────────...
+     #   Score   Posting
+    ────────────────────────────────────────────────────────────
      1   0.250   Cook
                  Beck · Bern
                  https://beck.example/1
@@ -76,18 +79,13 @@ def render_recommendations(recommendations: Recommendations | Iterable[Recommend
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE, show_edge=False, pad_edge=True)
-    table.add_column("#", justify="right", style="bold cyan")
-    table.add_column("Score", justify="right", style="green")
-    table.add_column("Posting", ratio=3, overflow="fold")
-    table.add_column("Why", ratio=2, style="yellow")
+    # Reasons and link stand below the title, not beside it, so that links stay in one piece at 80 columns.
+    table = Table(box=box.SIMPLE, show_edge=False, expand=True)
+    table.add_column("#", justify="right", style="bold cyan", no_wrap=True)
+    table.add_column("Score", justify="right", style="green", no_wrap=True)
+    table.add_column("Posting", ratio=1, overflow="fold")
     for recommendation in recommendations:
-        table.add_row(
-            str(recommendation.rank),
-            f"{recommendation.score:.3f}",
-            _posting_cell(recommendation.posting),
-            _text(recommendation.why(3)),
-        )
+        table.add_row(str(recommendation.rank), f"{recommendation.score:.3f}", _posting_cell(recommendation))
     return table
 
 

@@ -122,13 +122,29 @@ class ReadReport:
         return ", ".join(parts)
 
     def add_rejected(self, rejected: Rejected) -> None:
-        """Count a rejection."""
+        """Count a rejection.
+
+        Examples
+        --------
+        >>> report = ReadReport()
+        >>> report.add_rejected(Rejected("a.md", 1, "larger than any posting"))
+        >>> report.rejected_count
+        1
+        """
         self.rejected_count += 1
         if len(self.rejected) < MOST_KEPT:
             self.rejected.append(rejected)
 
     def add_changes(self, path: str, line: int, changes: Iterable[str]) -> None:
-        """Count a posting's changes, if there are any."""
+        """Count a posting's changes, if there are any.
+
+        Examples
+        --------
+        >>> report = ReadReport()
+        >>> report.add_changes("a.md", 1, ["wrongly decoded characters repaired"])
+        >>> report.changed_count
+        1
+        """
         listed = [Change(path, line, what) for what in changes]
         self.changed_count += bool(listed)
         self.changes.extend(listed[: MOST_KEPT - len(self.changes)])

@@ -1,0 +1,127 @@
+"""The layers: imports point up the page only, and the load path stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "matcher"
+
+# From the top of the page to the bottom. A module may import what stands above it, never below.
+CORE = [
+    "_version",
+    "errors",
+    "posting",
+    "profile",
+    "text",
+    "stopwords",
+    "analyzer",
+    "personal",
+    "strings",
+    "features",
+    "catalogue",
+    "filters",
+    "boosts",
+    "index",
+    "recommendation",
+    "store",
+    "ranker",
+]
+# Edges read the outside world and know nothing of ranking; faces show results to people and programs.
+READING_EDGES = {
+    "sources.entry": {"errors"},
+    "sources.fields": {"errors", "posting", "sources.entry"},
+    "sources.markdown": {"errors", "text", "sources.entry"},
+    "sources.json_lines": {"errors", "text", "sources.entry"},
+    "sources.reader": {"errors", "posting", "sources.entry"},
+    "sources": {"errors", "sources.entry", "sources.fields", "sources.reader"}
+    | {"sources.markdown", "sources.json_lines"},
+    "cv": {"errors", "profile", "text"},
+}
+FACES = ["vectorizer", "report", "cli", "__main__", "__init__"]
+STORE_MAY_IMPORT = {"errors"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+        found[name] = path
+    return found
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the modules of the package that a file imports, at the top or inside functions."""
+    known = modules()
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] + [str(node.module)]
+        else:
+            continue
+        for name in names:
+            if name.startswith("matcher."):
+                inner = name.removeprefix("matcher.")
+                found |= {inner} & known.keys()
+            elif name == "matcher":
+                found.add("__init__")
+    # "from matcher import store" names the package as well as the module.
+    if found - {"__init__"}:
+        found.discard("__init__")
+    return found
+
+
+def violations(name: str, imported: set[str]) -> set[str]:
+    if name in CORE:
+        allowed = STORE_MAY_IMPORT if name == "store" else set(CORE[: CORE.index(name)])
+    elif name in READING_EDGES:
+        allowed = READING_EDGES[name]
+    else:
+        allowed = set(CORE) | set(READING_EDGES) | set(FACES[: FACES.index(name)])
+    return imported - allowed
+
+
+def test_every_module_has_a_place() -> None:
+    assert set(modules()) == set(CORE) | set(READING_EDGES) | set(FACES)
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_imports_point_up_the_page(name: str) -> None:
+    assert violations(name, imports_of(modules()[name])) == set()
+
+
+def test_an_import_against_the_layers_is_noticed(tmp_path: Path) -> None:
+    wrong = tmp_path / "text.py"
+    wrong.write_text("def f():\n    from matcher.ranker import Matcher\n    return Matcher\n")
+    assert violations("text", imports_of(wrong)) == {"ranker"}
+    wrong.write_text("from matcher import ranker\n")
+    assert violations("store", imports_of(wrong)) == {"ranker"}
+
+
+def test_loading_and_ranking_imports_no_heavy_package(tmp_path: Path) -> None:
+    model = PACKAGE.parent / "models" / "demo"
+    code = (
+        "import sys; from matcher import Matcher; "
+        f"print(len(Matcher.load({str(model)!r}).recommend('nurse on a ward', k=3))); "
+        "print([name for name in ('sklearn', 'scipy', 'pandas', 'ftfy', 'rich', 'click', 'yaml', 'selectolax', "
+        "'cmarkgfm') if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert result.stdout.split("\n")[:2] == ["3", "[]"]
+
+
+def test_no_module_can_reach_the_network_or_unpickle() -> None:
+    forbidden = {"socket", "http", "urllib", "requests", "pickle", "marshal", "shelve", "dill", "joblib"}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            assert not {part.split(".")[0] for part in names} & forbidden, name

@@ -1,0 +1,718 @@
+"""A model directory: atomic writes under every failure, and hostile files that must be refused."""
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import pickle
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matcher.errors import (
+    ModelDamagedError,
+    ModelError,
+    ModelNotFoundError,
+    ModelSchemaError,
+    ModelWriteError,
+)
+from matcher.store import read_model, write_model
+
+OLD = {"numbers": np.arange(5), "some.words.txt": np.frombuffer(b"old\nwords\n", np.uint8)}
+NEW = {"numbers": np.arange(9), "some.words.txt": np.frombuffer(b"new\n", np.uint8), "more": np.ones(2)}
+FILES = ["numbers.npy", "some.words.txt", "manifest.json", "CURRENT"]
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+def save(root, files=None, content=None):
+    return write_model(root, {"note": "old"} if content is None else content, OLD if files is None else files)
+
+
+def locate(root, name):
+    return root / name if name == "CURRENT" else root / "gen-00000001" / name
+
+
+def snapshot(root):
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+def put_manifest(root, manifest):
+    """Write a manifest (JSON value or bytes) with a CURRENT that vouches for it."""
+    data = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
+    (root / "gen-00000001" / "manifest.json").write_bytes(data)
+    current = {"generation": 1, "manifest_sha256": hashlib.sha256(data).hexdigest()}
+    (root / "CURRENT").write_text(json.dumps(current))
+
+
+def manifest_of(root):
+    return json.loads((root / "gen-00000001" / "manifest.json").read_bytes())
+
+
+def put_file(root, name, data):
+    """Replace a file, with a manifest and a CURRENT that vouch for it."""
+    (root / "gen-00000001" / name).write_bytes(data)
+    manifest = manifest_of(root)
+    manifest["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    put_manifest(root, manifest)
+
+
+def assert_is_old(root):
+    model = read_model(root)
+    assert model.generation == 1
+    assert model.content == {"note": "old"}
+    assert sorted(model.files) == sorted(OLD)
+    for name, array in OLD.items():
+        assert np.array_equal(model.files[name], array)
+
+
+def assert_is_new(root):
+    model = read_model(root)
+    assert model.content == {"note": "new"}
+    assert sorted(model.files) == sorted(NEW)
+    for name, array in NEW.items():
+        assert np.array_equal(model.files[name], array)
+
+
+def temporary_names(root):
+    return [
+        path.name for path in root.iterdir() if path.name != "CURRENT" and not path.name.startswith("gen-")
+    ]
+
+
+# --- what is written comes back -------------------------------------------------------------------
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b.c", "long_name.d", "text.by_term.columns"]),
+        st.tuples(
+            st.sampled_from(["u1", "u2", "u4", "i4", "i8", "f4", "f8"]),
+            st.lists(st.integers(0, 200), max_size=8),
+        ),
+    ),
+    st.dictionaries(st.text("ab\n\u00fc\u2028", max_size=3), st.none() | st.integers() | st.text(max_size=3)),
+)
+@settings(max_examples=40, deadline=None)
+def test_arrays_and_content_come_back_as_written(tmp_path_factory, arrays, content):
+    root = tmp_path_factory.mktemp("model")
+    files = {name: np.array(values, dtype) for name, (dtype, values) in arrays.items()}
+    try:
+        write_model(root, content, files)
+    except (ModelWriteError, ValueError):  # lone surrogates are not UTF-8: refused, never half written
+        assert not (root / "CURRENT").exists()
+        return
+    model = read_model(root)
+    assert model.content == content
+    assert sorted(model.files) == sorted(files)
+    for name, array in files.items():
+        assert model.files[name].dtype == array.dtype
+        assert model.files[name].tobytes() == array.tobytes()
+
+
+def test_text_comes_back_byte_for_byte_and_may_be_empty(tmp_path):
+    texts = {"empty.txt": b"", "crlf.txt": b"a\r\nb\x00\xff\n"}
+    save(tmp_path, {name: np.frombuffer(data, np.uint8) for name, data in texts.items()})
+    assert {name: array.tobytes() for name, array in read_model(tmp_path).files.items()} == texts
+
+
+def test_what_is_read_cannot_be_written_to(tmp_path):
+    save(tmp_path)
+    for array in read_model(tmp_path).files.values():
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def test_the_size_is_that_of_the_files(tmp_path):
+    save(tmp_path)
+    assert read_model(tmp_path).bytes == sum(locate(tmp_path, name).stat().st_size for name in FILES[:2])
+
+
+def test_a_second_save_makes_generation_2_and_touches_nothing_of_generation_1(tmp_path):
+    save(tmp_path)
+    before = snapshot(tmp_path)
+    opened = read_model(tmp_path)
+    assert save(tmp_path, NEW, {"note": "new"}) == 2
+    assert_is_new(tmp_path)
+    after = snapshot(tmp_path)
+    assert {name: after[name] for name in before if name != "CURRENT"} == {
+        name: data for name, data in before.items() if name != "CURRENT"
+    }
+    assert np.array_equal(opened.files["numbers"], OLD["numbers"])  # a reader keeps what it opened
+    (tmp_path / "CURRENT").write_bytes(before["CURRENT"])
+    assert_is_old(tmp_path)
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    save(tmp_path)
+    write_model(tmp_path, {"note": "old"}, dict(reversed(OLD.items())))
+    first, second = (snapshot(tmp_path / f"gen-0000000{number}") for number in (1, 2))
+    assert first == second
+
+
+def test_a_generation_without_current_is_not_overwritten(tmp_path):
+    (tmp_path / "gen-00000041").mkdir()
+    (tmp_path / "gen-00000041" / "precious").write_text("mine")
+    assert save(tmp_path) == 42
+    assert (tmp_path / "gen-00000041" / "precious").read_text() == "mine"
+
+
+def test_running_out_of_generations_never_loses_the_model(tmp_path):
+    save(tmp_path)
+    (tmp_path / "gen-99999999").mkdir()
+    with contextlib.suppress(ModelWriteError):
+        save(tmp_path, NEW, {"note": "new"})
+        assert_is_new(tmp_path)
+        return
+    assert_is_old(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "files"),
+    [
+        ({}, {"bm25.starts": np.arange(3)}),
+        ({}, {"Upper": np.arange(3)}),
+        ({}, {"../outside": np.arange(3)}),
+        ({}, {"objects": np.array([None, "x"], object)}),
+        ({}, {"table": np.zeros((2, 3))}),
+        ({"note": "x" * (1 << 20)}, {}),
+        ({"note": float("nan")}, {}),
+        ({"note": "\ud800"}, {}),
+    ],
+    ids=[
+        "digit in name",
+        "upper case",
+        "parent folder",
+        "objects",
+        "two dimensions",
+        "huge",
+        "nan",
+        "surrogate",
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path, content, files):
+    root = tmp_path / "model"
+    save(root)
+    try:
+        write_model(root, content, files)
+    except (ModelWriteError, ValueError, TypeError):
+        assert_is_old(root)
+        assert temporary_names(root) == []
+    else:
+        assert sorted(read_model(root).files) == sorted(files)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+# --- failures while writing -----------------------------------------------------------------------
+
+STEPS = ["fsync", "rename", "replace", "open", "mkdir", "file"]
+
+
+def failing(monkeypatch, step, number, error):
+    """Make the call `number` (from 0) of one kind fail; return the list of calls made."""
+    calls = []
+    holder, name = (io, "open") if step == "file" else (os, step)
+    real = getattr(holder, name)
+
+    def call(*args, **kwargs):
+        if step == "mkdir" and Path(args[0]).is_dir():
+            return real(*args, **kwargs)  # "exists already" is not a failure to write
+        calls.append(args)
+        if len(calls) == number + 1:
+            raise error
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(holder, name, call)
+    return calls
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_write_error_at_any_call_leaves_the_old_model_and_no_rubbish(tmp_path, monkeypatch, step, code):
+    failures, wrong = 0, []
+    for number in range(50):
+        root = tmp_path / str(number)
+        save(root)
+        before = snapshot(root)
+        with monkeypatch.context() as patch:
+            calls = failing(patch, step, number, OSError(code, os.strerror(code)))
+            try:
+                save(root, NEW, {"note": "new"})
+            except ModelWriteError as error:
+                message = str(error)
+            else:
+                message = ""
+        if len(calls) <= number:
+            break
+        failures += 1
+        after = snapshot(root)
+        same = all(after.get(name) == data for name, data in before.items())
+        told = str(root) in message and os.strerror(code) in message
+        if not (told and same and temporary_names(root) == []):
+            wrong.append(f"call {number}: message {message!r}, old model untouched: {same}")
+            continue
+        assert_is_old(root)
+    assert failures
+    assert wrong == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_write_error_in_an_empty_place_leaves_no_model(tmp_path, monkeypatch, step):
+    root = tmp_path / "a" / "b"
+    with monkeypatch.context() as patch:
+        failing(patch, step, 0, OSError(errno.ENOSPC, "No space left on device"))
+        with pytest.raises(ModelWriteError, match="No space left on device"):
+            save(root)
+    with pytest.raises(ModelNotFoundError):
+        read_model(root)
+    save(root)
+    assert_is_old(root)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, Crash])
+@pytest.mark.parametrize("step", STEPS)
+def test_an_interrupt_at_any_call_leaves_the_old_or_the_new_model(tmp_path, monkeypatch, step, error):
+    for number in range(50):
+        root = tmp_path / str(number)
+        save(root)
+        with monkeypatch.context() as patch:
+            calls = failing(patch, step, number, error())
+            with contextlib.suppress(error):
+                save(root, NEW, {"note": "new"})
+        if len(calls) <= number:
+            break
+        assert temporary_names(root) == []
+        if read_model(root).content == {"note": "old"}:
+            assert_is_old(root)
+        else:
+            assert_is_new(root)
+    assert number
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_process_at_any_call_leaves_a_model_that_can_be_read_and_replaced(
+    tmp_path, monkeypatch, step
+):
+    for number in range(50):
+        root = tmp_path / str(number)
+        save(root)
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)  # a dead process tidies nothing
+            patch.setattr(os, "unlink", lambda *args, **kwargs: None)
+            calls = failing(patch, step, number, Crash())
+            with contextlib.suppress(Crash):
+                save(root, NEW, {"note": "new"})
+        if len(calls) <= number:
+            break
+        if read_model(root).content == {"note": "old"}:
+            assert_is_old(root)
+        else:
+            assert_is_new(root)
+        assert save(root, NEW, {"note": "new"}) in (2, 3)
+        assert_is_new(root)
+    assert number
+
+
+def test_everything_is_durable_before_its_name_is(tmp_path, monkeypatch):
+    save(tmp_path)
+    events = []
+    real_fsync, real_rename, real_replace = os.fsync, os.rename, os.replace
+
+    def fsync(descriptor):
+        real_fsync(descriptor)
+        events.append(("durable", os.fstat(descriptor).st_ino))
+
+    def rename(source, target, **kwargs):
+        events.append(("named", Path(target).name))
+        real_rename(source, target, **kwargs)
+
+    def replace(source, target, **kwargs):
+        events.append(("named", Path(target).name))
+        real_replace(source, target, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        patch.setattr(os, "rename", rename)
+        patch.setattr(os, "replace", replace)
+        save(tmp_path, NEW, {"note": "new"})
+    folder = tmp_path / "gen-00000002"
+    published, switched = (events.index(("named", name)) for name in ("gen-00000002", "CURRENT"))
+    inside = {path.stat().st_ino for path in [folder, *folder.iterdir()]}
+    assert inside <= {inode for kind, inode in events[:published] if kind == "durable"}
+    between = {inode for kind, inode in events[published:switched] if kind == "durable"}
+    assert {tmp_path.stat().st_ino, (tmp_path / "CURRENT").stat().st_ino} <= between
+    assert ("durable", tmp_path.stat().st_ino) in events[switched:]
+
+
+def test_a_file_size_limit_is_a_write_error(tmp_path):
+    resource = pytest.importorskip("resource")
+    save(tmp_path)
+    before = snapshot(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(ModelWriteError, match="unchanged"):
+            save(tmp_path, {"numbers": np.zeros(1 << 18)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert snapshot(tmp_path) == before
+    assert temporary_names(tmp_path) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "link", "a\0b", "x" * 300])
+def test_an_impossible_place_is_a_write_error(tmp_path, place):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at" / "all")
+    with pytest.raises(ModelWriteError):
+        save(f"{tmp_path}/{place}")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_writers_at_once_take_different_generations_and_readers_never_fail(tmp_path):
+    save(tmp_path)
+    taken, failures, done = [], [], threading.Event()
+
+    def write():
+        try:
+            taken.extend(save(tmp_path, NEW, {"note": "new"}) for _ in range(10))
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    def read():
+        while not done.is_set():
+            try:
+                read_model(tmp_path)
+            except Exception as error:  # noqa: BLE001
+                failures.append(error)
+
+    writers, reader = [threading.Thread(target=write) for _ in range(4)], threading.Thread(target=read)
+    for thread in [reader, *writers]:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    reader.join()
+    assert failures == []
+    assert sorted(taken) == list(range(2, 42))
+    assert_is_new(tmp_path)
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "damage",
+    ["deleted", "emptied", "cut", "grown", "folder", "fifo", "link", "dangling link", "link to zero"],
+)
+def test_a_file_of_the_wrong_kind_or_size_is_refused(tmp_path, name, damage, verify):
+    root = tmp_path / "model"
+    save(root)
+    path = locate(root, name)
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "emptied":
+        path.write_bytes(b"")
+    elif damage == "cut":
+        path.write_bytes(data[:-2])
+    elif damage == "grown":
+        path.write_bytes(data + b"x")
+    elif damage == "folder":
+        path.mkdir()
+    elif damage == "fifo":
+        os.mkfifo(path)
+        if name == "manifest.json":  # keep a reader that waits for a writer from hanging this test
+            threading.Thread(target=feed, args=(path, data), daemon=True).start()
+    elif damage == "link":
+        (tmp_path / "elsewhere").write_bytes(data)
+        path.symlink_to(tmp_path / "elsewhere")
+    elif damage == "dangling link":
+        path.symlink_to(tmp_path / "nowhere")
+    elif damage == "link to zero":
+        path.symlink_to("/dev/null")
+    with pytest.raises(ModelError):
+        read_model(root, verify=verify)
+
+
+def feed(path, data):
+    with contextlib.suppress(OSError):
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path, name):
+    save(tmp_path)
+    path = locate(tmp_path, name)
+    data = path.read_bytes()
+    for position in range(len(data)):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
+        try:
+            model = read_model(tmp_path)
+        except ModelError:
+            continue
+        # Only white space in CURRENT can change without changing what it says.
+        assert name == "CURRENT", position
+        assert json.loads(path.read_bytes()) == json.loads(data)
+        assert model.generation == 1
+    path.write_bytes(data)
+    assert_is_old(tmp_path)
+
+
+def test_a_generation_that_is_gone_is_damage_not_absence(tmp_path):
+    save(tmp_path)
+    (tmp_path / "gen-00000001").rename(tmp_path / "gen-00000007")
+    with pytest.raises(ModelDamagedError, match="gen-00000001"):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["nothing", "empty", "file", "file/below", "a\0b", "x" * 300])
+def test_where_there_is_no_model_the_error_says_how_to_make_one(tmp_path, place):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ModelError) as caught:
+        read_model(f"{tmp_path}/{place}")
+    if place in ("nothing", "empty"):
+        assert type(caught.value) is ModelNotFoundError
+        assert "matcher train" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "current",
+    [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b'"gen-00000001"',
+        b"{}",
+        b'{"generation": 1}',
+        b'{"generation": "1", "manifest_sha256": "x"}',
+        b'{"generation": true, "manifest_sha256": "x"}',
+        b'{"generation": 1.0, "manifest_sha256": "x"}',
+        b'{"generation": -1, "manifest_sha256": "x"}',
+        b'{"generation": 1e400, "manifest_sha256": "x"}',
+        b'{"generation": 1, "manifest_sha256": ["x"]}',
+        b'{"generation": "../../gen-00000001", "manifest_sha256": "x"}',
+        b'{"generation": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b" " * (2 << 20),
+    ],
+    ids=lambda data: repr(data[:48]),
+)
+def test_a_hostile_current_is_refused(tmp_path, current):
+    save(tmp_path)
+    (tmp_path / "CURRENT").write_bytes(current)
+    with pytest.raises(ModelDamagedError):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize("schema", [2, 0, -1, 99, "1", None, [1], 1.5, {}])
+def test_another_schema_is_refused_with_advice(tmp_path, schema):
+    save(tmp_path)
+    put_manifest(tmp_path, manifest_of(tmp_path) | {"schema": schema})
+    with pytest.raises(ModelSchemaError, match=r"train the model again|install"):
+        read_model(tmp_path)
+
+
+def test_another_format_is_refused(tmp_path):
+    save(tmp_path)
+    put_manifest(tmp_path, manifest_of(tmp_path) | {"format": "something-else"})
+    with pytest.raises(ModelSchemaError):
+        read_model(tmp_path)
+
+
+ENTRY = {"size": 168, "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": None},
+        {"files": []},
+        {"files": "numbers.npy"},
+        {"files": 1},
+        {"files": {"numbers.npy": None}},
+        {"files": {"numbers.npy": []}},
+        {"files": {"numbers.npy": "x"}},
+        {"files": {"numbers.npy": {}}},
+        {"files": {"numbers.npy": ENTRY | {"sha256": 1}}},
+        {"files": {"numbers.npy": ENTRY | {"sha256": None}}},
+        {"files": {"numbers.npy": ENTRY | {"sha256": "0" * 65}}},
+        {"files": {"numbers.npy": ENTRY | {"size": None}}},
+        {"files": {"numbers.npy": ENTRY | {"size": -1}}},
+        {"files": {"numbers.npy": ENTRY | {"size": float("inf")}}},
+        {"files": {"../gen-00000001/numbers.npy": ENTRY}},
+        {"files": {"/etc/passwd": ENTRY}},
+        {"files": {"/etc/hostname.txt": ENTRY}},
+        {"files": {"": ENTRY}},
+        {"files": {"numbers.npy\n": ENTRY}},
+        {"files": {"numbers.npy\0": ENTRY}},
+        {"files": {"numbers.pkl": ENTRY}},
+        {"files": {"manifest.json": ENTRY}},
+        {"files": {"\ud800.npy": ENTRY}},
+        {"files": {"x" * 5000 + ".npy": ENTRY}},
+        {"content": None},
+        {"content": []},
+        {"content": "x"},
+    ],
+    ids=lambda change: repr(change)[:60],
+)
+def test_a_hostile_manifest_is_refused(tmp_path, change):
+    save(tmp_path)
+    put_manifest(tmp_path, manifest_of(tmp_path) | change)
+    for verify in (True, False):
+        with pytest.raises(ModelDamagedError):
+            read_model(tmp_path, verify=verify)
+
+
+@pytest.mark.parametrize("key", ["files", "content", "format", "schema"])
+def test_a_manifest_without_one_of_its_keys_is_refused(tmp_path, key):
+    save(tmp_path)
+    manifest = manifest_of(tmp_path)
+    del manifest[key]
+    put_manifest(tmp_path, manifest)
+    with pytest.raises(ModelError):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"null", b"[]", b"\xff", b"[" * 100_000, b"{" + b" " * (2 << 20) + b"}", b'{"schema": 1} {}'],
+    ids=lambda data: repr(data[:20]),
+)
+def test_a_manifest_that_is_not_an_object_is_refused(tmp_path, data):
+    save(tmp_path)
+    put_manifest(tmp_path, data)
+    with pytest.raises(ModelError):
+        read_model(tmp_path)
+
+
+# --- hostile arrays, with hashes that vouch for them ----------------------------------------------
+
+
+def npy(array, **options):
+    buffer = io.BytesIO()
+    np.save(buffer, array, **options)
+    return buffer.getvalue()
+
+
+def npz(array):
+    buffer = io.BytesIO()
+    np.savez(buffer, numbers=array)
+    return buffer.getvalue()
+
+
+def header(text, version=(1, 0), data=b""):
+    size = len(text).to_bytes(2 if version[0] == 1 else 4, "little")
+    return b"\x93NUMPY" + bytes(version) + size + text.encode("latin-1") + data
+
+
+def described(descr="'<f8'", order="False", shape="(3,)"):
+    return f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}".ljust(117) + "\n"
+
+
+HOSTILE = {
+    "empty": b"",
+    "magic only": b"\x93NUMPY",
+    "not numpy": b"hello world\n" * 20,
+    "version 9": header(described(), (9, 0), bytes(24)),
+    "object array": npy(np.array([1, None, "x"], object), allow_pickle=True),
+    "structured with object": npy(np.zeros(2, [("a", "O")]), allow_pickle=True),
+    "pickle": pickle.dumps([1, 2, 3]),
+    "archive": npz(np.arange(5)),
+    "archive of objects": npz(np.array([None], object)),
+    "empty archive": b"PK\x05\x06" + bytes(18),
+    "broken archive": b"PK\x03\x04" + bytes(30),
+    "shorter than its shape": npy(np.zeros(100))[:-8],
+    "huge shape": header(described(shape="(4611686018427387904,)")),
+    "overflowing shape": header(described(shape="(4294967296, 4294967296)")),
+    "shape beyond 64 bits": header(described(shape="(1180591620717411303424,)")),
+    "negative shape": header(described(shape="(-3,)"), data=bytes(24)),
+    "shape of floats": header(described(shape="(3.0,)"), data=bytes(24)),
+    "shape of text": header(described(shape="'3'"), data=bytes(24)),
+    "python 2 shape": header(described(shape="(3L,)"), data=bytes(24)),
+    "order of text": header(described(order="'no'"), data=bytes(24)),
+    "empty dtype tuple": header(described(descr="()"), data=bytes(24)),
+    "short dtype tuple": header(described(descr="('<f8',)"), data=bytes(24)),
+    "dtype number": header(described(descr="[1]"), data=bytes(24)),
+    "dtype of negative shape": header(described(descr="[('a', '<f8', (3, -3))]"), data=bytes(24)),
+    "unknown dtype": header(described(descr="'<q9'"), data=bytes(24)),
+    "dtype by a deprecated name": header(described(descr="'|a8'"), data=bytes(24)),
+    "header is a set": header("{'descr', 'fortran_order', 'shape'}".ljust(118)),
+    "header with an unhashable key": header("{['descr']: 1}".ljust(118)),
+    "header with a call": header("__import__('os').system('true')".ljust(118)),
+    "header with wrong keys": header("{'a': 1}".ljust(118)),
+    "header not closed": header("(" * 9000),
+    "header of 9,000 signs": header("-" * 8999 + "1"),
+    "header of 4 GB announced": b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + b" " * 100,
+    "header of 100,000 brackets": header("[" * 100_000, (2, 0)),
+    "NUL in the header": header("{'descr': '\0'}".ljust(118)),
+}
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_array_file_is_refused(tmp_path, data, verify):
+    save(tmp_path)
+    put_file(tmp_path, "numbers.npy", data)
+    with pytest.raises(ModelDamagedError):
+        read_model(tmp_path, verify=verify)
+
+
+class Payload:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_in_a_model_is_not_executed(tmp_path):
+    root, witness = tmp_path / "model", tmp_path / "executed"
+    payload = np.array([Payload(witness)], object)
+    for data in (
+        npy(payload, allow_pickle=True),
+        npz(payload),
+        pickle.dumps(Payload(witness)),
+        npy(payload, allow_pickle=True)[:-1] + b"..",
+    ):
+        shutil.rmtree(root, ignore_errors=True)
+        save(root)
+        put_file(root, "numbers.npy", data)
+        with pytest.raises(ModelDamagedError):
+            read_model(root, verify=False)
+        assert not witness.exists()
+    pickle.loads(pickle.dumps(Payload(witness)))
+    assert witness.exists()  # the payload works: it was the reader that did not run it
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_for_an_array_are_read_or_refused(tmp_path_factory, data):
+    root = tmp_path_factory.mktemp("model")
+    save(root)
+    honest = locate(root, "numbers.npy").read_bytes()
+    start = data.draw(st.integers(0, len(honest)))
+    stop = data.draw(st.integers(start, min(start + 12, len(honest))))
+    inside = data.draw(st.binary(max_size=6) | st.text("0123456789(),[]{}'<>fiuOVMmScL-:e \n", max_size=8))
+    inside = inside.encode() if isinstance(inside, str) else inside
+    put_file(root, "numbers.npy", honest[:start] + inside + honest[stop:])
+    try:
+        numbers = read_model(root, verify=False).files["numbers"]
+    except ModelError:
+        return
+    assert isinstance(numbers, np.ndarray)
+    assert not numbers.dtype.hasobject
