@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
 from matcher.posting import normalise_hashtag
@@ -47,36 +48,60 @@ _LIGATURES: Final = str.maketrans(
         "\u200b": None,
     }
 )
-_GENDER_LETTER: Final = r"(?:[mwfdxhvkia]|gn|div(?:ers)?|nb|all(?:\s+genders?)?|alle(?:\s+geschlechter)?)"
+_GENDER: Final = (
+    r"(?:[mwfdxhvkia]|gn|div(?:ers|erse)?\.?|nb|all(?:\s+genders?)?|alle(?:\s+geschlechter)?"
+    r"|männlich|weiblich|male|female|diverse)"
+)
 _GENDER_MARKER: Final = re.compile(
-    rf"\(\s*{_GENDER_LETTER}(?:\s?[/|*:,]\s?{_GENDER_LETTER}){{1,3}}\s*\)"
-    r"|\((?:gn|all genders?|alle geschlechter)\)"
-    r"|(?<![\w/])(?:[mwfdxhv]/[mwfdxhv]/[mwfdxhv]|m/w|w/m|m/f|f/m)(?![\w/])"
-    r"|(?<=[^\W\d_]{3})(?:[*:_·]|/-?)(?:in(?:nen)?|r|n|e|s)(?![\w/])"
-    r"|(?<=[^\W\d_]{3})\((?:in(?:nen)?|r)\)"
+    rf"\(\s*{_GENDER}(?:\s?[/|*:,]\s?{_GENDER}){{1,3}}\s*\)"
+    r"|\((?:gn|mwd|wmd|mfd|fmd|mfx|all genders?|alle geschlechter)\)"
+    r"|(?<![\w/])(?:[mwfdxhv]/[mwfdxhv]/[mwfdxhv]|m/w|w/m|m/f|f/m)(?![\w/])",
+    re.IGNORECASE,
+)
+# Case matters: the r of "Angestellte/r" is an ending, the R of "Software/R" a language.
+_GENDER_ENDING: Final = re.compile(
+    r"(?<=[^\W\d_]{3})(?:(?:[*:_·]|/-?)(?:in(?:nen)?|IN(?:NEN)?)|\((?:in(?:nen)?|r)\))(?![\w/])"
+    r"|(?<=[^\W\d_]{2}e)(?:[*:_·]|/-?)[rns](?![\w/])"
+    r"|(?<=[^\W\d_]{3}r)In(?:nen)?(?!\w)"
 )
 _WORD: Final = r"[^\W_]"
-_TOKEN: Final = re.compile(
-    rf"(?<!{_WORD})\.net(?!{_WORD})"
-    rf"|{_WORD}+\.(?:js|net)(?!{_WORD})"
-    rf"|(?<![\w/])(?:tcp/ip|pl/sql|{_WORD}{{1,2}}/{_WORD}{{1,2}})(?![\w/+#])"
-    rf"|{_WORD}\+\+(?!\+)"
-    rf"|(?<!{_WORD})[cfj]\#(?!\w)"
-    rf"|{_WORD}+"
+
+
+@cache
+def _token_pattern(marks: str) -> re.Pattern[str]:
+    """Return the pattern of a token; `marks` is the class of combining marks that may go on inside a word."""
+    word = rf"{_WORD}+(?:{marks}+{_WORD}*)*" if marks else rf"{_WORD}+"
+    return re.compile(
+        rf"(?<!{_WORD})\.net(?!{_WORD})"
+        rf"|{_WORD}+\.(?:js|net)(?!{_WORD})"
+        rf"|(?<![\w/])(?:tcp/ip|pl/sql|{_WORD}{{1,2}}/{_WORD}{{1,2}})(?![\w/+#])"
+        rf"|{_WORD}\+\+(?!\+)"
+        rf"|(?<!{_WORD})[cfj]\#(?!\w)"
+        rf"|{word}"
+    )
+
+
+@cache
+def _mark_class() -> str:
+    """Return a character class of all combining marks; they carry the vowels of Indic scripts and Thai."""
+    marks = (chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code))[0] == "M")
+    return "[" + "".join(map(re.escape, marks)) + "]"
+
+
+# Blocks without combining marks; text within them is most text, and needs no class of two thousand.
+_BEYOND_SIMPLE: Final = re.compile(
+    "[^\u0000-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u20cf\u2100-\u2cee\U0001f000-\U0001faff]"
 )
 _LANGUAGE_LETTERS: Final = frozenset("cr")
-_SHORT_NAME: Final = re.compile(r"#?\b(?:[A-ZÄÖÜ][A-ZÄÖÜ0-9]?|Go)\b[+#]*")
+_SHORT_NAME: Final = re.compile(r"#?\b(?:[A-ZÄÖÜ][A-ZÄÖÜ0-9]?|\d[A-Z]|Go)\b[+#]*")
 
 
 def _fold(text: str) -> str:
-    if "://" in text or "@" in text or "www." in text or "WWW." in text:
-        text = _ADDRESS.sub(" ", text)
+    text = _ADDRESS.sub(" ", text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.translate(_LIGATURES))
-        text = text.lower().replace("i\u0307", "i")
-    else:
-        text = text.lower()
-    return _GENDER_MARKER.sub(" ", text)
+    text = _GENDER_ENDING.sub(" ", _GENDER_MARKER.sub(" ", text)).lower()
+    return text if text.isascii() else text.replace("i\u0307", "i")
 
 
 def tokenize(text: str) -> list[str]:
@@ -87,7 +112,9 @@ def tokenize(text: str) -> list[str]:
     >>> tokenize("C++/C#, .NET & Node.js; CI/CD with R (m/f/d) since 2019")
     ['c++', 'c#', '.net', 'node.js', 'ci/cd', 'with', 'r', 'since', '2019']
     """
-    return _TOKEN.findall(_fold(text))
+    folded = _fold(text)
+    marks = _mark_class() if _BEYOND_SIMPLE.search(folded) else ""
+    return _token_pattern(marks).findall(folded)
 
 
 def analyze(text: str) -> list[str]:
@@ -134,7 +161,7 @@ def tag_candidates(text: str) -> set[str]:
     tokens = [normalise_hashtag(token) for token in tokenize(text)]
     short = {normalise_hashtag(name) for name in _SHORT_NAME.findall(text)}
     short |= {normalise_hashtag(name) for name in re.findall(r"#\w{1,2}\b", text)}
-    return {tag for tag in _joined(tokens) if len(tag) > 2 or tag in short}
+    return {tag for tag in _joined(tokens) if len(tag) > 2 or tag in short or tag.endswith("#")}
 
 
 def _joined(tokens: Sequence[str]) -> Iterator[str]:

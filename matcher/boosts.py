@@ -6,6 +6,7 @@ dataclass with the methods of `Boost` and add a row to `BOOSTS`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue
-from matcher.errors import OptionError
+from matcher.errors import OptionError, PostingError
 from matcher.posting import Posting
 
 __all__: Final = ["BOOSTS", "Boost", "Featured", "Freshness"]
 
+LARGEST_WEIGHT: Final = 1e300
 _DAY: Final = 86_400_000
 
 
@@ -38,9 +40,9 @@ class Boost(Protocol):
         """Return why this posting is lifted, as a person wants to read it."""
 
 
-def _check_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise OptionError(f"{name} must be a finite number above 0, got {value!r}")
+def _check_positive(name: str, value: float, largest: float = LARGEST_WEIGHT) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= largest:
+        raise OptionError(f"{name} must be a number above 0 and at most {largest:g}, got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,13 @@ class Freshness:
 
     def __post_init__(self) -> None:
         _check_positive("weight of boost freshness", self.weight)
-        _check_positive("half_life_days", self.half_life_days)
+        _check_positive("half_life_days", self.half_life_days, largest=sys.float_info.max)
+        if self.now is not None and not isinstance(self.now, datetime):
+            raise OptionError(f"now must be a datetime or None, got {self.now!r}")
+        try:
+            Posting(id="-", posted=self.now)
+        except PostingError:
+            raise OptionError(f"now must be a date within the calendar, got {self.now!r}") from None
 
     def values(self, catalogue: Catalogue) -> NDArray[np.float64]:
         """Return what each posting's age earns it; 0 without a date.
@@ -130,7 +138,8 @@ class Freshness:
             now = Posting(id="-", posted=self.now).posted_milliseconds
             newest = int(catalogue.posted[dated].max()) if now is None else now
             age = np.maximum(newest - catalogue.posted[dated], 0) / _DAY
-            values[dated] = self.weight * np.exp2(-age / self.half_life_days)
+            with np.errstate(over="ignore", under="ignore"):  # an age of endless half-lives leaves nothing
+                values[dated] = self.weight * np.exp2(-age / self.half_life_days)
         return values
 
     def label(self, posting: Posting) -> str:

@@ -255,7 +255,7 @@ class Catalogue:
         Traceback (most recent call last):
         matcher.errors.UnknownPostingError: no posting has the id 'x'
         """
-        row = self.ids.find(posting_id)
+        row = self.ids.find(posting_id) if isinstance(posting_id, str) else -1
         if row < 0:
             raise UnknownPostingError(f"no posting has the id {posting_id!r}")
         return row

@@ -67,18 +67,16 @@ def read_cv(origin: str | os.PathLike[str] | BinaryIO | TextIO) -> Profile:
         return _parse(_read_regular(path), str(path), markdown=suffix in _MARKDOWN)
     except FileNotFoundError:
         raise ProfileError(f"{path}: no such file") from None
-    except OSError as error:
-        raise ProfileError(f"{path}: cannot be opened ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ProfileError(f"{path}: cannot be opened ({reason})") from None
 
 
 def _read_regular(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
-            raise ProfileError(f"{path}: not a file")
-        if stat.S_ISFIFO(mode):  # shells hand over <(command) as a FIFO: wait for its writer
-            os.set_blocking(descriptor, True)
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):  # shells hand over <(command) as a FIFO
+        raise ProfileError(f"{path}: not a file")
+    with path.open("rb") as file:
         return file.read(LARGEST_CV + 1)
 
 

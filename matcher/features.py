@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
@@ -39,6 +40,11 @@ __all__: Final = [
     "fit_block",
     "smooth_idf",
 ]
+
+
+LEAST_WEIGHT: Final = 1e-9
+MOST_WEIGHT: Final = 1e9
+"""Bounds of a block's weight other than 0; beyond them quotients of weights lose precision or overflow."""
 
 
 @runtime_checkable
@@ -121,6 +127,9 @@ class TextBlock:
     weight: float = 0.7
     name: str = "text"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", _as_float(self.weight))
+
     def posting_terms(self, posting: Posting) -> list[str]:
         """Return the tokens of title, summary and body.
 
@@ -198,6 +207,9 @@ class HashtagBlock:
     weight: float = 0.3
     idf: bool = True
     name: str = "hashtags"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", _as_float(self.weight))
 
     def posting_terms(self, posting: Posting) -> list[str]:
         """Return the posting's hashtags.
@@ -308,14 +320,24 @@ def check_block(block: FeatureBlock) -> None:
     --------
     >>> check_block(TextBlock(weight=-1.0))
     Traceback (most recent call last):
-    matcher.errors.OptionError: weight of block 'text' must be a finite number of at least 0, got -1.0
+    matcher.errors.OptionError: weight of block 'text' must be 0 or a number from 1e-09 to 1e+09, got -1.0
     """
     if not isinstance(block, FeatureBlock) or type(block) is not BLOCKS.get(block.name):
         raise OptionError(f"not a feature block: {block!r}; known are {', '.join(BLOCKS)}")
-    if not (np.isfinite(block.weight) and block.weight >= 0):
+    weight: object = block.weight
+    if type(weight) is not float or not (weight == 0 or LEAST_WEIGHT <= weight <= MOST_WEIGHT):
         raise OptionError(
-            f"weight of block {block.name!r} must be a finite number of at least 0, got {block.weight!r}"
+            f"weight of block {block.name!r} must be 0 or a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, "
+            f"got {weight!r}"
         )
+
+
+def _as_float(weight: object) -> float:
+    """Return a number of any kind as float; anything else as it is, for `check_block` to refuse."""
+    if isinstance(weight, (int, float, np.integer, np.floating)) and not isinstance(weight, bool):
+        with suppress(OverflowError):
+            return float(weight)
+    return weight  # type: ignore[return-value]
 
 
 def check_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:
@@ -331,6 +353,8 @@ def check_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:
     >>> [block.name for block in check_blocks([HashtagBlock(), TextBlock()])]
     ['text', 'hashtags']
     """
+    if not isinstance(blocks, Sequence):
+        raise OptionError(f"expected a list of feature blocks, got {blocks!r}")
     for block in blocks:
         check_block(block)
     if len({block.name for block in blocks}) < len(blocks):

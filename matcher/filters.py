@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue, Categories
-from matcher.errors import FilterError
-from matcher.posting import Posting, normalise_hashtag
+from matcher.errors import FilterError, PostingError
+from matcher.posting import Posting, normalise_hashtag, normalise_hashtags, split_hashtags
 
 __all__: Final = ["FILTERS", "Filter", "select_postings"]
 
@@ -88,6 +88,8 @@ def select_postings(catalogue: Catalogue, filters: Mapping[str, Any]) -> tuple[M
     >>> select_postings(catalogue, {"location": "bern"})
     (array([ True, False]), {'location': 1})
     """
+    if not isinstance(filters, Mapping):
+        raise FilterError(f"filters must be a mapping of names to values, got {filters!r}")
     kept = np.ones(len(catalogue), np.bool_)
     removed: dict[str, int] = {}
     for name, value in filters.items():
@@ -131,15 +133,14 @@ def _parse_flag(name: str) -> Callable[[Any], bool]:
 
 def _parse_tags(name: str) -> Callable[[Any], list[str]]:
     def parse(value: Any) -> list[str]:
-        values = re.split(r"[,;]", value) if isinstance(value, str) else value
+        values = split_hashtags(value) if isinstance(value, str) else value
         if not isinstance(values, (list, tuple, set, frozenset)) or not all(
             isinstance(tag, str) for tag in values
         ):
             raise _fail(name, value, "a list of hashtags")
-        tags = sorted({normalise_hashtag(tag) for tag in values} - {""})
-        if not tags:
-            raise _fail(name, value, "at least one hashtag with a letter or digit")
-        return tags
+        if not values or not all(map(normalise_hashtag, values)):
+            raise _fail(name, value, "hashtags with at least one letter or digit")
+        return sorted(normalise_hashtags(values))
 
     return parse
 
@@ -156,7 +157,10 @@ def _parse_moment(name: str) -> Callable[[Any], int]:
             moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
         if not isinstance(moment, datetime):
             raise _fail(name, value, "a date such as 2026-03-01")
-        milliseconds = Posting(id="-", posted=moment).posted_milliseconds
+        try:
+            milliseconds = Posting(id="-", posted=moment).posted_milliseconds
+        except PostingError:
+            raise _fail(name, value, "a date within the calendar") from None
         assert milliseconds is not None  # noqa: S101 - the line above sets it
         return milliseconds
 
@@ -167,7 +171,7 @@ def _parse_moment(name: str) -> Callable[[Any], int]:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return tuple(re.findall(r"[^\W_]+", "".join(char for char in plain if not unicodedata.combining(char))))
 
 

@@ -249,10 +249,11 @@ class Index:
         """
         proposed, error = self._propose(queries, boosts)
         score = float(self.contributions(queries, np.array([row]), boosts).scores(1)[0])
-        near = np.flatnonzero(np.abs(proposed - score) <= 2 * error)
+        gap = proposed - score
+        near = np.flatnonzero(np.abs(gap) <= 2 * error)
         scores = self.contributions(queries, near, boosts).scores(len(near))
         ahead = (scores > score) | ((scores == score) & (near < row))
-        return 1 + int(np.count_nonzero(proposed > score + 2 * error)) + int(np.count_nonzero(ahead)), score
+        return 1 + int(np.count_nonzero(gap > 2 * error)) + int(np.count_nonzero(ahead)), score
 
     def contributions(
         self,
@@ -272,7 +273,7 @@ class Index:
         totals = self._total_weights(queries, rows)
         parts: list[Contributions] = []
         for number, (block, query) in enumerate(zip(self.blocks, queries, strict=True)):
-            if not len(query.features):
+            if not len(query.features) or block.weight == 0:
                 continue
             entries, positions = _gather(block.by_posting.starts, rows)
             features = block.by_posting.columns[entries]

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from matcher.errors import PostingError
 
-__all__: Final = ["RECORD_NAMES", "Posting", "normalise_hashtag", "split_hashtags"]
+__all__: Final = ["RECORD_NAMES", "Posting", "normalise_hashtag", "normalise_hashtags", "split_hashtags"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -42,6 +42,7 @@ RECORD_NAMES: Final[Mapping[str, str]] = {
 
 _TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
 _TAG_START: Final = re.compile(r"(?:^|(?<=[\s,;|]))[#＃]+|(?<=\w)[#＃](?=\w)")
+_SEVERAL_TAGS: Final = re.compile(r"[,;|\n]|[^\s,;|#]\s*[#＃]\w")
 _REMOTE: Final = re.compile(
     r"\b(remote|anywhere|work from home|home[ -]?office|telecommut\w*|telearbeit|ortsunabhängig)\b",
     re.IGNORECASE,
@@ -78,11 +79,13 @@ def normalise_hashtag(tag: str) -> str:
     if text == ".net" or text.startswith(".net "):
         text = "dot" + text[1:]
     text = _TAG_SEPARATORS.sub("", text)
-    bare = text.rstrip("#")
-    if bare != text and len(bare) == 1:  # c#, f#
-        bare += "#"
-    kept = "".join(char for char in bare if char.isalnum() or char in "+#" or unicodedata.combining(char))
-    return unicodedata.normalize("NFC", kept) if any(char.isalnum() for char in kept) else ""
+    kept = "".join(
+        char for char in text if char.isalnum() or char == "+" or unicodedata.category(char)[0] == "M"
+    )
+    kept = unicodedata.normalize("NFC", kept)
+    if not any(char.isalnum() for char in kept):
+        return ""
+    return kept + "#" if len(kept) == 1 and text.endswith("#") else kept  # c#, f#
 
 
 def split_hashtags(text: str) -> list[str]:
@@ -111,9 +114,21 @@ def split_hashtags(text: str) -> list[str]:
         parts = _TAG_START.split(text)
     else:
         parts = [piece for part in parts for piece in _TAG_START.split(part)]
-    if len([part for part in parts if part.strip()]) == 1 and not re.search(r"[#＃,;|\n]", text):
+    if not _TAG_START.search(text) and not re.search(r"[,;|\n]", text):
         parts = text.split()
     return _unique(normalise_hashtag(part) for part in parts)
+
+
+def normalise_hashtags(tags: Iterable[str]) -> list[str]:
+    """Return the normal forms of hashtags given one by one, without repeats; an item may hold several.
+
+    Examples
+    --------
+    >>> normalise_hashtags(["Machine Learning", "#a #b", "c,d", "C#"])
+    ['machinelearning', 'a', 'b', 'c', 'd', 'c#']
+    """
+    split = (split_hashtags(tag) if _SEVERAL_TAGS.search(tag) else [normalise_hashtag(tag)] for tag in tags)
+    return _unique(tag for part in split for tag in part)
 
 
 def _unique(tags: Iterable[str]) -> list[str]:
@@ -190,14 +205,27 @@ class Posting:
             raise PostingError(f"posting {self.id!r}: featured must be a whole number, got {self.featured!r}")
         if self.posted is not None and not isinstance(self.posted, datetime):
             raise PostingError(f"posting {self.id!r}: posted must be a datetime or None, got {self.posted!r}")
+        if not isinstance(self.extra, Mapping):
+            raise PostingError(f"posting {self.id!r}: extra must be a mapping, got {self.extra!r}")
+        object.__setattr__(self, "extra", dict(self.extra))
         taken = RECORD_KEYS.intersection(self.extra)
         if taken:
             raise PostingError(f"posting {self.id!r}: extra must not repeat the field {min(taken)!r}")
-        tags = split_hashtags(self.hashtags) if isinstance(self.hashtags, str) else self.hashtags
-        object.__setattr__(self, "hashtags", tuple(_unique(map(normalise_hashtag, tags))))
+        object.__setattr__(self, "hashtags", self._normal_hashtags())
         if self.posted is not None:
             aware = self.posted if self.posted.tzinfo else self.posted.replace(tzinfo=UTC)
-            object.__setattr__(self, "posted", _from_milliseconds((aware - _EPOCH) // _MILLISECOND))
+            try:
+                object.__setattr__(self, "posted", _from_milliseconds((aware - _EPOCH) // _MILLISECOND))
+            except OverflowError:
+                raise PostingError(f"posting {self.id!r}: {self.posted} is outside the calendar") from None
+
+    def _normal_hashtags(self) -> tuple[str, ...]:
+        if isinstance(self.hashtags, str):
+            return tuple(split_hashtags(self.hashtags))
+        tags: list[Any] = list(self.hashtags) if isinstance(self.hashtags, Iterable) else [None]
+        if not all(isinstance(tag, str) for tag in tags):
+            raise PostingError(f"posting {self.id!r}: hashtags must be texts, got {self.hashtags!r}")
+        return tuple(normalise_hashtags(tags))
 
     @property
     def remote(self) -> bool:
@@ -209,7 +237,8 @@ class Posting:
         >>> [Posting(id="1", location=place).remote for place in places]
         [True, False, False]
         """
-        return bool(_REMOTE.search(self.location)) and not _NOT_REMOTE.search(self.location)
+        location = " ".join(self.location.split())
+        return bool(_REMOTE.search(location)) and not _NOT_REMOTE.search(location)
 
     @property
     def posted_milliseconds(self) -> int | None:
@@ -258,6 +287,8 @@ class Posting:
         >>> Posting.from_record({"id": "1", "timestamp": 1772323200000}).posted.date().isoformat()
         '2026-03-01'
         """
+        if not isinstance(record, Mapping):
+            raise PostingError(f"expected a record with fields, got {type(record).__name__}")
         known = {name: record[key] for name, key in RECORD_NAMES.items() if key in record}
         stamp = known.get("posted")
         if stamp is not None:

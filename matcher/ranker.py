@@ -182,15 +182,16 @@ class Matcher:
         if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
             raise OptionError(f"k must be a whole number of at least 1, got {k!r}")
         profile = _as_profile(profile)
-        wanted = {name: value for name, value in (filters or {}).items() if value is not None}
-        mask, removed = select_postings(self._catalogue, wanted)
+        if isinstance(filters, Mapping):
+            filters = {name: value for name, value in filters.items() if value is not None}
+        mask, removed = select_postings(self._catalogue, {} if filters is None else filters)
         queries = self._queries(profile)
         boosts = _order_boosts(boosts)
         lifts = self._lifts(boosts)
         ranking = self._index.search(queries, int(k), mask, lifts)
         items = self._describe(queries, ranking.rows, range(1, len(ranking.rows) + 1), boosts, lifts)
         considered = int(np.count_nonzero(mask))
-        return Recommendations(items, considered, removed, self._notice(profile, queries, considered))
+        return Recommendations(items, considered, removed, self._notice(profile, queries, items, considered))
 
     def explain(
         self, profile: Profile | str, posting_id: str, *, boosts: Sequence[Boost] = ()
@@ -415,16 +416,27 @@ class Matcher:
         fitted = self._features[block]
         return Contribution(fitted.block.name, fitted.block.label(fitted.vocabulary[feature]), value)
 
-    def _notice(self, profile: Profile, queries: Sequence[BlockQuery], considered: int) -> str:
+    def _notice(
+        self,
+        profile: Profile,
+        queries: Sequence[BlockQuery],
+        items: Sequence[Recommendation],
+        considered: int,
+    ) -> str:
         if not len(self):
             return "there are no postings to rank"
         if not considered:
             return "the filters leave no posting"
+        lifted = items[0].score > 0
         if not profile.text.strip():
-            return "the profile is empty: every score is 0"
+            return "the profile is empty: " + ("only boosts count" if lifted else "every score is 0")
         if not any(len(query.features) for query in queries):
-            return "the profile shares no word with any posting: every score is 0"
-        return ""
+            return "the profile shares no word with any posting: " + (
+                "only boosts count" if lifted else "every score is 0"
+            )
+        return (
+            "" if lifted else "the profile shares nothing with the postings that are left: every score is 0"
+        )
 
 
 def _as_profile(profile: Profile | str) -> Profile:
@@ -432,6 +444,8 @@ def _as_profile(profile: Profile | str) -> Profile:
 
 
 def _order_boosts(boosts: Sequence[Boost]) -> list[Boost]:
+    if not isinstance(boosts, Sequence):
+        raise OptionError(f"expected a list of boosts, got {boosts!r}")
     for boost in boosts:
         if not isinstance(boost, Boost) or type(boost) is not BOOSTS.get(boost.name):
             raise OptionError(f"not a boost: {boost!r}; use one of {', '.join(BOOSTS)} from matcher.boosts")

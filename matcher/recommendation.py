@@ -73,9 +73,9 @@ class Recommendation:
         """
         reasons: dict[str, str] = {}
         for contribution in self.contributions:
-            reasons.setdefault(contribution.feature.lstrip("#"), contribution.feature)
-            if len(reasons) == n:
+            if len(reasons) >= n:
                 break
+            reasons.setdefault(contribution.feature.lstrip("#"), contribution.feature)
         return ", ".join(reasons.values())
 
     def to_record(self) -> dict[str, Any]:

@@ -88,7 +88,12 @@ class StringTable(Sequence[str]):
         if lines.dtype != np.uint8 or offsets.dtype != np.int64 or lines.ndim != 1 or offsets.ndim != 1:
             raise ModelDamagedError(f"{name}: unexpected array types")
         ends = np.flatnonzero(lines == ord("\n"))
-        if len(offsets) != len(ends) + 1 or offsets[0] != 0 or not np.array_equal(offsets[1:], ends + 1):
+        if (
+            len(offsets) != len(ends) + 1
+            or offsets[0] != 0
+            or not np.array_equal(offsets[1:], ends + 1)
+            or offsets[-1] != len(lines)
+        ):
             raise ModelDamagedError(f"{name}.offsets: offsets do not match the lines of {name}.txt")
         table = cls(lines, offsets)  # type: ignore[arg-type]
         try:
@@ -140,6 +145,9 @@ class StringTable(Sequence[str]):
         >>> StringTable.from_strings(["a", "b"]).find("b")
         1
         """
-        wanted = text.encode("utf-8", errors="replace")
+        try:
+            wanted = text.encode("utf-8")
+        except UnicodeEncodeError:  # a lone surrogate: no table holds one
+            return -1
         position = bisect_left(range(len(self)), wanted, key=self._line)
         return position if position < len(self) and self._line(position) == wanted else -1

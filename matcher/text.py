@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Final, NamedTuple
@@ -96,8 +97,26 @@ def _is_plausible(text: str) -> bool:
     return all(unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs", "Zl", "Zp") for char in text)
 
 
+# Closing signs are continuation bytes in Windows-1252: "GÅ PÅ”" and "TVÅ" before a no-break space are clean.
+_CLOSING: Final = frozenset("”“’‘…«»–—‹›\xa0")
+
+
+def _may_be_clean(match: re.Match[str]) -> bool:
+    """Return whether an upper-case letter and the sign after it are more likely what was meant."""
+    lead, sign = match[0][0], match[0][1:]
+    if sign not in _CLOSING or lead not in "ÃÄÅ":
+        return False
+    before = match.string[match.start() - 1 : match.start()]
+    if sign == "\xa0":
+        return before.isupper() or (lead != "Ã" and not before.isalpha())
+    after = match.string[match.end() : match.end() + 1]
+    return not after.isalpha() and (before.isupper() or not before.isalpha())
+
+
 def _undo(codec: str) -> Callable[[re.Match[str]], str]:
     def replace(match: re.Match[str]) -> str:
+        if _may_be_clean(match):
+            return match[0]
         try:
             fixed = match[0].encode(codec).decode("utf-8")
         except UnicodeError:
@@ -123,12 +142,12 @@ def repair(text: str) -> str:
     """
     if text.isascii():
         return text
-    for _ in range(3):  # text can be broken more than once
-        before = text
-        for codec in _WRONG_CODECS:
+    for codec in _WRONG_CODECS:
+        for _ in range(3):  # text can be broken more than once, by the same codec
+            before = text
             text = _broken_sequences(codec).sub(_undo(codec), text)
-        if text == before:
-            break
+            if text == before:
+                break
     if not _looks_broken(text):
         return text
     return "\n".join(map(_repair_line, text.split("\n")))
@@ -142,6 +161,9 @@ def _looks_broken(text: str) -> bool:
 
 def _repair_line(line: str) -> str:
     if line.isascii() or not _looks_broken(line):
+        return line
+    doubtful = _broken_sequences("sloppy-windows-1252")
+    if not _looks_broken(doubtful.sub(lambda match: "" if _may_be_clean(match) else match[0], line)):
         return line
     import ftfy
 
@@ -194,6 +216,7 @@ def markdown_to_text(markdown: str) -> str:
         return _tidy(markdown)
     from cmarkgfm import cmark
 
+    markdown = markdown.encode("utf-8", "replace").decode("utf-8")  # lone surrogates are no characters
     html = cmark.markdown_to_html_with_extensions(
         markdown, options=cmark.Options.CMARK_OPT_UNSAFE, extensions=["table", "strikethrough"]
     )
@@ -212,9 +235,14 @@ def _html_to_text(html: str) -> str:
 
 def _exceeds_depth(html: str) -> bool:
     depth = 0
+    unclosed: Counter[str] = Counter()
     for closing, name in _tags(html):
-        if name not in _VOID_TAGS:
-            depth = max(0, depth - 1) if closing else depth + 1
+        if closing and unclosed[name]:  # a closing tag of nothing that is open closes nothing
+            unclosed[name] -= 1
+            depth -= 1
+        elif not closing and name not in _VOID_TAGS:
+            unclosed[name] += 1
+            depth += 1
         if depth > MAXIMUM_DEPTH:
             return True
     return False

@@ -15,6 +15,9 @@ from matcher.errors import ModelDamagedError
 from matcher.features import BlockQuery, Counts
 from matcher.index import BlockIndex, Contributions, Index
 
+Block = tuple[float, np.ndarray, np.ndarray, np.ndarray]
+"""Weight, dense counts, term weights, dense counts of the query."""
+
 # --- small random indexes -------------------------------------------------------------------------
 
 _counts = st.one_of(st.just(0), st.just(0), st.integers(1, 3), st.sampled_from([255, 256, 70_000]))
@@ -23,13 +26,13 @@ _counts = st.one_of(st.just(0), st.just(0), st.integers(1, 3), st.sampled_from([
 @st.composite
 def matrices(draw: Any, rows: int) -> np.ndarray:
     terms = draw(st.integers(0, 5))
-    return np.array(draw(st.lists(st.lists(_counts, min_size=terms, max_size=terms), min_size=rows, max_size=rows)),
-                    np.int64).reshape(rows, terms)  # fmt: skip
+    row = st.lists(_counts, min_size=terms, max_size=terms)
+    return np.array(draw(st.lists(row, min_size=rows, max_size=rows)), np.int64).reshape(rows, terms)
 
 
 @st.composite
-def problems(draw: Any) -> tuple[list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], int]:
-    """Return blocks (weight, dense counts, term weights, dense query counts) and the number of rows."""
+def problems(draw: Any) -> tuple[list[Block], int]:
+    """Return blocks and the number of rows."""
     rows = draw(st.integers(0, 8))
     blocks = []
     for _ in range(draw(st.integers(1, 3))):
@@ -54,15 +57,13 @@ def as_query(counts: np.ndarray, idf: np.ndarray) -> BlockQuery:
     return BlockQuery(features, weights * idf[features] / norm)
 
 
-def build(
-    blocks: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], rows: int
-) -> tuple[Index, list[BlockQuery]]:
+def build(blocks: list[Block], rows: int) -> tuple[Index, list[BlockQuery]]:
     indexes = tuple(BlockIndex.from_counts(weight, as_counts(dense), idf) for weight, dense, idf, _ in blocks)
     return Index(indexes, rows), [as_query(query, idf) for _, _, idf, query in blocks]
 
 
-def dense_score(blocks: list[tuple[float, np.ndarray, np.ndarray, np.ndarray]], row: int) -> float:
-    """Return the score by its definition: the weighted mean of cosines over blocks with data on both sides."""
+def dense_score(blocks: list[Block], row: int) -> float:
+    """Return the score by definition: the weighted mean of cosines over blocks with data on both sides."""
     parts, total = [], 0.0
     for weight, dense, idf, query in blocks:
         posting, profile = dense[row] * idf, query * idf
@@ -132,13 +133,13 @@ def test_rank_of_is_the_place_in_the_whole_ranking(problem: Any, kind: str, seed
         assert index.rank_of(queries, row, boosts) == (place, score)
 
 
-@pytest.mark.parametrize("steps", range(1, 80))
 @pytest.mark.parametrize("base", [1.0, 1.4278, 1.9])
-def test_postings_a_few_roundings_apart_keep_their_ranks(base: float, steps: int):
-    boosts = [np.array([base, base + steps * 2.0**-52])]
+def test_postings_a_few_roundings_apart_keep_their_ranks(base: float):
     index = Index((), 2)
-    assert index.search([], 2, None, boosts).rows.tolist() == [1, 0]
-    assert [index.rank_of([], row, boosts)[0] for row in (0, 1)] == [2, 1]
+    for steps in range(1, 80):
+        boosts = [np.array([base, base + steps * 2.0**-52])]
+        assert index.search([], 2, None, boosts).rows.tolist() == [1, 0]
+        assert (steps, [index.rank_of([], row, boosts)[0] for row in (0, 1)]) == (steps, [2, 1])
 
 
 @settings(max_examples=80, deadline=None)
@@ -174,12 +175,11 @@ def test_what_else_is_asked_for_changes_no_bit(problem: Any, seed: int):
 
 
 def test_sums_keep_the_order_of_their_entries():
-    values = np.array([1.0, 2.0**-53, 2.0**-53, 1.0])
-    nothing = np.zeros(4, np.int64)
-    forwards = Contributions(nothing, nothing, nothing, values).scores(1)
-    backwards = Contributions(nothing, nothing, nothing, np.array([2.0**-53, 2.0**-53, 1.0, 1.0])).scores(1)
-    assert forwards.tolist() == [2.0]
-    assert backwards.tolist() == [2.0 + 2.0**-52 if 1.0 + 2.0**-52 + 1.0 > 2.0 else 2.0]
+    nothing = np.zeros(3, np.int64)
+    small = 2.0**-53
+    for values, total in (([1.0, small, small], 1.0), ([small, small, 1.0], 1.0 + 2.0**-52)):
+        table = Contributions(nothing, nothing, nothing, np.array(values))
+        assert table.scores(1).tolist() == [total]
 
 
 def test_a_block_that_weighs_0_contributes_nothing():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import reprlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +20,7 @@ _Reader = Callable[[str, Any, list[str]], Any]
 LONGEST_ID: Final = 2_000
 DEEPEST_VALUE: Final = 20
 _MILLISECONDS_FROM: Final = 1e11
+_COMPACT_DATE: Final = re.compile(r"(?:19[7-9]\d|2[01]\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\Z")
 _YEARS: Final = range(1970, 2200)
 
 
@@ -52,7 +55,7 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
         if coerced is not None:
             values[name] = coerced
         else:
-            extra[f"{key}AsWritten"] = value
+            extra[_free_name(f"{key}AsWritten", extra)] = value
     posting_id = values.pop("id", "") or values.get("url", "") or raw.default_id
     if len(posting_id) > LONGEST_ID:
         raise PostingError(f"the id has {len(posting_id):,} characters: at most {LONGEST_ID:,} are read")
@@ -62,11 +65,23 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     return Posting(id=posting_id, **values, extra=extra), changes
 
 
+def _quote(value: Any) -> str:
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = 60
+    return shortener.repr(value)
+
+
+def _free_name(name: str, taken: Mapping[str, Any]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
 def _read_text(key: str, value: Any, changes: list[str]) -> str:
     if isinstance(value, (dict, list)):
         raise PostingError(f"{key} must be text, got {type(value).__name__}")
     if not isinstance(value, str):
-        changes.append(f"{key} {value!r} read as text")
+        changes.append(f"{key} {_quote(value)} read as text")
         value = str(value)
     return str(value.strip())
 
@@ -75,7 +90,7 @@ def _read_hashtags(key: str, value: Any, changes: list[str]) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(split_hashtags(value))
     if not isinstance(value, list) or not all(isinstance(tag, (str, int)) for tag in value):
-        raise PostingError(f"{key} must be text or a list of texts, got {value!r}")
+        raise PostingError(f"{key} must be text or a list of texts, got {_quote(value)}")
     del changes
     return tuple(map(str, value))
 
@@ -83,23 +98,28 @@ def _read_hashtags(key: str, value: Any, changes: list[str]) -> tuple[str, ...]:
 def _read_timestamp(key: str, value: Any, changes: list[str]) -> datetime | None:
     moment = parse_timestamp(value)
     if moment is None:
-        changes.append(f"{key} {value!r} is no date: left empty")
+        changes.append(f"{key} {_quote(value)} is no date: left empty")
     return moment
 
 
 def _read_featured(key: str, value: Any, changes: list[str]) -> int | None:
     try:
-        return int(value) if not isinstance(value, float) else round(value)
-    except (TypeError, ValueError, OverflowError):
-        changes.append(f"{key} {value!r} is no number: read as 0")
-        return None
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return int(value)
+    except ValueError:
+        pass
+    changes.append(f"{key} {_quote(value)} is no whole number: read as 0")
+    return None
 
 
 def parse_timestamp(value: Any) -> datetime | None:
     """Return the moment a timestamp stands for, in UTC, or None when it stands for none.
 
     Numbers from 100,000,000,000 on are milliseconds since 1970, smaller ones seconds. Text is a number
-    or ISO 8601; without a time zone it counts as UTC. Years outside 1970 to 2199 are no dates.
+    or ISO 8601; without a time zone it counts as UTC. Eight digits that make a date, such as 20201207, are
+    one. Years outside 1970 to 2199 are no dates.
 
     Examples
     --------
@@ -111,7 +131,7 @@ def parse_timestamp(value: Any) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
-        number = float(value)
+        number = math.nan if _COMPACT_DATE.match(str(value).strip()) else float(value)
     except (ValueError, OverflowError):
         number = math.nan
     try:

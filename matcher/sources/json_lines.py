@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import reprlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
@@ -73,8 +75,8 @@ def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise PostingError(f"the field {twice!r} comes twice: remove one")
+        twice = Counter(names).most_common(1)[0][0]
+        raise PostingError(f"the field {reprlib.repr(twice)} comes twice: remove one")
     return fields
 
 
@@ -85,7 +87,7 @@ def _refuse_constant(name: str) -> None:
 def _parse_float(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise PostingError(f"{text} is too large a number")
+        raise PostingError(f"{reprlib.repr(text)} is too large a number")
     return number
 
 
@@ -94,7 +96,9 @@ def _repair_strings(value: Any) -> Any:
         # A lone surrogate (half of an escaped emoji) is no character: no file can hold it.
         return repair(value.encode("utf-8", "replace").decode("utf-8"))
     if isinstance(value, dict):
-        return {_repair_strings(key): _repair_strings(child) for key, child in value.items()}
+        return _unique_fields(
+            [(_repair_strings(key), _repair_strings(child)) for key, child in value.items()]
+        )
     if isinstance(value, list):
         return [_repair_strings(child) for child in value]
     return value

@@ -8,6 +8,7 @@ duplicate keys, deep nesting and large front matter are refused before anything 
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
@@ -26,9 +27,9 @@ MOST_NODES: Final = 2_000
 DEEPEST_NESTING: Final = 3
 
 _FENCE: Final = re.compile(r"(?:---|\.\.\.)[ \t]*\Z")
-_TAGS_AS_COMMENT: Final = re.compile(
-    r"^(hashtags:[ \t]+)(#.*)$|^([A-Za-z_]\w*:[ \t]+)(#[^\s#].*)$", re.MULTILINE
-)
+_FIELD: Final = re.compile(r"""([ \t]*(?:"[^"]*"|'[^']*'|[A-Za-z_][\w -]*?)[ \t]*:)([ \t]+|$)(.*)$""")
+_ITEM: Final = re.compile(r"([ \t]*-)([ \t]+)(#\S.*)$")
+_CUT_OFF: Final = re.compile(r"(?:^|[\s\[,])#\S|\s#$")
 _STARTS_FRONT_MATTER: Final = re.compile(rb"---[ \t]*\r?\n\Z")
 _STARTS_KEY: Final = re.compile(rb"[A-Za-z_][\w-]*[ \t]*:")
 _NULLS: Final = ("~", "null", "Null", "NULL")
@@ -93,9 +94,9 @@ class StrictHandler(BaseHandler):
                 f"front matter of {len(fm):,} characters: at most {LARGEST_FRONT_MATTER:,} are read",
                 line=self.first_line,
             )
-        quoted, count = _TAGS_AS_COMMENT.subn(_quote_tags, fm)
-        if count:
-            self.changes.append("hashtags without quotes are a comment in YAML: read as text")
+        quoted = _quote_comments(fm) if "#" in fm else fm
+        if quoted != fm:
+            self.changes.append("text after an unquoted # is a comment in YAML: read as text")
         try:
             return self._build(quoted)
         except yaml.YAMLError as error:
@@ -156,7 +157,8 @@ def _value(event: yaml.NodeEvent) -> str | list[Any] | dict[str, Any]:
         return []
     assert isinstance(event, yaml.ScalarEvent)  # noqa: S101 - aliases were refused
     # A plain null is an empty field; everything else is what was written.
-    return "" if event.style is None and event.value in _NULLS else str(event.value)
+    # (The parser in C reports the plain style as "", the one in Python as None.)
+    return "" if not event.style and event.value in _NULLS else str(event.value)
 
 
 class _Container:
@@ -177,15 +179,53 @@ class _Container:
         elif not isinstance(child, str):
             return "a field's name must be text"
         elif child in self.value:
-            return f"the field {child!r} comes twice: remove one"
+            return f"the field {reprlib.repr(child)} comes twice: remove one"
         else:
             self.key = child
         return ""
 
 
-def _quote_tags(match: re.Match[str]) -> str:
-    key, tags = match[1] or match[3], match[2] or match[4]
-    return key + "'" + tags.rstrip().replace("'", "''") + "'"
+def _quote_comments(fm: str) -> str:
+    """Put quotes around values that YAML would cut off at a ``#``, such as ``hashtags: #a #b``.
+
+    Only a ``#`` with something right behind it is taken for text; ``# remark`` stays a comment (after
+    ``hashtags:`` nothing does).
+    """
+    lines = []
+    opened = ""  # the field whose value may stand on the next lines
+    block = -1  # indentation of the field whose block of text (| or >) is being passed over
+    for line in fm.split("\n"):
+        indentation = len(line) - len(line.lstrip())
+        if block >= 0 and (indentation > block or not line.strip()):
+            lines.append(line)
+            continue
+        block = -1
+        field, item = _FIELD.match(line), _ITEM.match(line)
+        quoted = line
+        if field:
+            opened, value = field[1].strip(" \t:\"'"), field[3]
+            if value[:1] in ("|", ">"):
+                block = indentation
+            elif _is_cut_off(value, opened):
+                quoted = f"{field[1]} {_quote(value)}"
+        elif item:
+            quoted = item[1] + item[2] + _quote(item[3])
+        elif opened == "hashtags" and indentation and line.strip().startswith("#"):
+            quoted = line[:indentation] + _quote(line.strip())
+        lines.append(quoted)
+    return "\n".join(lines)
+
+
+def _is_cut_off(value: str, name: str) -> bool:
+    if name == "hashtags" and value[:1] == "#":
+        return True
+    if name == "hashtags" and value[:1] == "[":
+        return bool(_CUT_OFF.search(value)) and not re.search(r"""['"]""", value)
+    return value[:1] not in ('"', "'", "[", "{", "&", "*", "!") and bool(_CUT_OFF.search(value))
+
+
+def _quote(value: str) -> str:
+    return "'" + value.rstrip().replace("'", "''") + "'"
 
 
 def read_markdown(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
@@ -225,14 +265,14 @@ def split_stream(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingEr
     [('Cook', 1), ('Nurse', 10)]
     """
     lines: list[bytes] = []
-    size, first = 0, 1
-    fences = 0
+    size, first, fences = 0, 1, 0
+    after_blank = True
     for number, line, following in _with_following(stream):
         starts = (
             fences != 1
             and bool(_STARTS_FRONT_MATTER.match(line))
             and bool(_STARTS_KEY.match(following))
-            and (not lines or not lines[-1].strip())
+            and after_blank
         )
         if starts:
             if any(part.strip() for part in lines):
@@ -240,6 +280,7 @@ def split_stream(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingEr
             lines, size, first, fences = [], 0, number, 0
         if fences < 2 and _FENCE.match(line.decode("latin-1").rstrip("\r\n")):
             fences += 1
+        after_blank = not line.strip()
         size += len(line)
         if size <= LARGEST_POSTING + 1:  # enough to be refused as too large
             lines.append(line)

@@ -194,9 +194,12 @@ class PostingReader(Iterator[Posting]):
             return origin  # type: ignore[no-any-return]
         try:
             path = Path(origin)
+            exists = path.exists()
         except TypeError:
             raise SourceError(f"expected a path or an open file, got {origin!r}") from None
-        if not path.exists():
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{_display(str(origin)[:200])}: cannot be opened ({error})") from None
+        if not exists:
             raise SourceError(f"{origin}: no such file or folder")
         if not path.is_dir() and self._source_for(path) is None:
             raise SourceError(f"{origin}: not a known format; use {self._endings()}")
@@ -226,13 +229,14 @@ class PostingReader(Iterator[Posting]):
                 yield from self._read_file(path, folder)
 
     def _read_file(self, path: Path, root: Path) -> Iterator[Posting]:
-        name = path.as_posix()
+        name = _display(path.as_posix())
         source = self._source_for(path)
         assert source is not None  # noqa: S101 - the callers ask first
         try:
             stream = _open_regular(path, root)
-        except OSError as error:
-            self._reject(PostingError(f"cannot be opened ({error.strerror or error})", name))
+        except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError until Python 3.13
+            reason = getattr(error, "strerror", None) or error
+            self._reject(PostingError(f"cannot be opened ({reason})", name))
         except PostingError as error:
             self._reject(error)
         else:
@@ -311,9 +315,14 @@ def _walk(folder: Path, reject: Callable[[PostingError], None]) -> Iterator[Path
                 yield Path(parent, name)
 
 
+def _display(name: str) -> str:
+    """Return a file name as text that can be printed and stored; names need not be UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def _open_regular(path: Path, root: Path) -> BinaryIO:
     """Open a file that is really a file and really below `root`; never wait for a FIFO."""
-    name = path.as_posix()
+    name = _display(path.as_posix())
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
         raise PostingError("a link that leads out of the folder is not followed", name)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -1,0 +1,226 @@
+"""What a terminal gets to see: tables of rankings, explanations and models, without steering characters."""
+
+import io
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from matcher import Contribution, Matcher, Posting, Recommendation
+from matcher.report import (
+    describe_model,
+    printable,
+    render_explanation,
+    render_model,
+    render_recommendations,
+)
+
+BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+STYLE = re.compile(r"\x1b\[[0-9;]*m")
+HOSTILE = {
+    "colour": "\x1b[31mred\x1b[0m",
+    "clear the screen": "\x1b[2J\x1b[H",
+    "window title": "\x1b]0;owned\x07",
+    "hyperlink": "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\",
+    "8-bit control": "\x9b31mred\x9d0;owned\x9c",
+    "carriage return": "safe\rEVIL",
+    "backspace": "safe\x08\x08\x08\x08EVIL",
+    "bell and NUL": "a\x07b\x00c\x7fd",
+    "vertical moves": "a\x0bb\x0cc\x85d",
+    "line separators": "a\u2028b\u2029c",
+    "right to left": "\u202egnp.exe",
+    "isolates": "\u2066\u2067x\u2069",
+    "arabic letter mark": "\u061cx",
+    "surrogate": "a\ud800b",
+    "several lines": "one\ntwo\r\n\tthree",
+}
+MARKUP = [
+    "[bold]x[/bold]",
+    "[/]",
+    "[/nothing]",
+    "[link=https://evil.example]x[/link]",
+    "[red",
+    "\\[x]",
+    ":smile:",
+]
+
+
+def draw(table, *, width=100, terminal=False):
+    out = io.StringIO()
+    Console(
+        file=out, width=width, force_terminal=terminal, color_system="standard" if terminal else None
+    ).print(table)
+    return out.getvalue()
+
+
+def recommend(score=0.5, contributions=(), **fields):
+    return Recommendation(1, score, Posting(**{"id": "1"} | fields), tuple(contributions))
+
+
+def steering(text):
+    """Return the characters of text that a terminal obeys instead of showing."""
+    return [
+        char
+        for char in text
+        if char != "\n" and (unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in BIDI)
+    ]
+
+
+@pytest.mark.parametrize("field", ["title", "company", "location", "url"])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_field_of_a_posting_steers_the_terminal(field, text):
+    table = render_recommendations([recommend(**{"title": "Cook", field: text})])
+    assert steering(draw(table)) == []
+    assert steering(STYLE.sub("", draw(table, terminal=True))) == []
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_feature_steers_the_terminal(text):
+    recommendation = recommend(0.5, [Contribution("text", text, 0.5)], title=text)
+    for table in (render_explanation(recommendation), render_recommendations([recommendation])):
+        assert steering(draw(table)) == []
+        assert steering(STYLE.sub("", draw(table, terminal=True))) == []
+
+
+def test_a_colour_in_a_title_adds_no_escape_to_those_of_the_table():
+    plain, hostile = (
+        draw(render_recommendations([recommend(title=title)]), terminal=True)
+        for title in ("[31mred[0m", "\x1b[31mred\x1b[0m")
+    )
+    assert hostile == plain
+
+
+@pytest.mark.parametrize("text", MARKUP)
+@pytest.mark.parametrize("field", ["title", "company", "location", "url"])
+def test_what_looks_like_markup_is_shown_as_written(field, text):
+    assert text in draw(render_recommendations([recommend(**{field: text})]))
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_a_feature_that_looks_like_markup_is_shown_as_written(text):
+    recommendation = recommend(0.5, [Contribution("text", text, 0.5)])
+    assert text in draw(render_explanation(recommendation))
+    assert text in draw(render_recommendations([recommendation]))
+
+
+@pytest.mark.parametrize("text", [*MARKUP, *HOSTILE.values()])
+def test_the_path_of_a_model_is_shown_as_written_and_steers_nothing(text):
+    out = draw(render_model(Matcher.fit([]), text))
+    assert steering(out) == []
+    if text in MARKUP:
+        assert text in out
+
+
+@given(st.text())
+@settings(max_examples=100, deadline=None)
+def test_printable_drops_what_steers_and_keeps_every_other_character(text):
+    shown = printable(text)
+    assert steering(shown) == []
+    assert "\n" not in shown
+    harmless = [char for char in text if not steering(char) and not char.isspace()]
+    assert [char for char in shown if not char.isspace()] == harmless
+    assert printable(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["Köchin – 東京 ☕", "e\u0301cole", "👩\u200d🍳 chef", "C++ & .NET <b>", "שלום", "مرحبا"]
+)
+def test_printable_leaves_honest_text_alone(text):
+    assert printable(text) == text
+
+
+def test_words_on_two_lines_stay_apart():
+    assert printable("Cook\nBern").split() == ["Cook", "Bern"]
+    assert printable("Cook\r\nBern").split() == ["Cook", "Bern"]
+    assert printable("Cook\tBern").split() == ["Cook", "Bern"]
+
+
+def test_the_table_shows_rank_score_title_company_place_link_and_three_reasons():
+    parts = [Contribution("text", word, 0.1) for word in ("alpha", "beta", "gamma", "delta")]
+    out = draw(
+        render_recommendations(
+            [
+                recommend(
+                    0.4321, parts, title="Cook", company="Beck", location="Bern", url="https://beck.example/1"
+                )
+            ]
+        )
+    )
+    for text in ("1", "0.432", "Cook", "Beck", "Bern", "https://beck.example/1", "alpha, beta, gamma"):
+        assert text in out
+    assert "delta" not in out
+
+
+def test_a_posting_without_title_is_shown_by_its_id():
+    assert "job-17" in draw(render_recommendations([recommend(id="job-17")]))
+
+
+@pytest.mark.parametrize("width", [1, 10, 20, 40, 79, 300])
+def test_no_width_breaks_a_table(width):
+    recommendation = recommend(
+        0.5,
+        [Contribution("text", "w" * 90, 0.5)],
+        title="Long title " * 20,
+        url="https://x.example/" + "y" * 200,
+    )
+    for table in (render_recommendations([recommendation]), render_explanation(recommendation)):
+        assert all(len(line) <= width for line in draw(table, width=width).splitlines())
+
+
+def test_a_long_title_and_link_lose_no_character():
+    url = "https://jobs.example/" + "abcdefghij" * 30
+    out = draw(render_recommendations([recommend(title="T", url=url)]), width=60)
+    assert url in re.sub(r"\s", "", out)
+
+
+@pytest.mark.parametrize("score", [0.0, 5e-324, 1e-12, 1.0, 1e300])
+def test_every_score_can_be_explained(score):
+    parts = [Contribution("text", "cook", score)] if score else []
+    out = draw(render_explanation(recommend(score, parts)))
+    assert out.splitlines()[-1].split()[0] == "score"
+
+
+def test_an_explanation_lists_every_contribution_with_shares_that_sum_to_the_whole():
+    parts = [
+        Contribution("text", f"word{number}", value) for number, value in enumerate((0.3, 0.15, 0.04, 0.01))
+    ]
+    out = draw(render_explanation(recommend(0.5, parts)))
+    assert all(part.feature in out for part in parts)
+    shares = [float(share) for share in re.findall(r"([\d.]+)%", out)]
+    assert shares == [60.0, 30.0, 8.0, 2.0]
+    bars = [line.count("█") for line in out.splitlines() if "word" in line]
+    assert bars == sorted(bars, reverse=True)
+    assert min(bars) >= 1
+
+
+def test_describe_model_counts_what_is_in_it():
+    postings = [
+        Posting(
+            id="1", title="Cook", company="Beck", location="Bern", posted=datetime(2026, 3, 1, tzinfo=UTC)
+        ),
+        Posting(
+            id="2", title="Nurse", company="Beck", hashtags=["care"], posted=datetime(2025, 1, 9, tzinfo=UTC)
+        ),
+        Posting(id="3", body="cook"),
+    ]
+    assert describe_model(Matcher.fit(postings)) == {
+        "generation": 0,
+        "postings": 3,
+        "companies": 1,
+        "locations": 1,
+        "posted": ["2025-01-09", "2026-03-01"],
+        "blocks": [
+            {"name": "text", "weight": 0.7, "features": 2},
+            {"name": "hashtags", "weight": 0.3, "features": 1},
+        ],
+    }
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_describe_model_copes_with_dates_at_the_ends_of_the_calendar(year):
+    matcher = Matcher.fit([Posting(id="1", title="Cook", posted=datetime(year, 6, 1, tzinfo=UTC))])
+    assert describe_model(matcher)["posted"] == [f"{year:04}-06-01"] * 2
