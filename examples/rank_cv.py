@@ -9,10 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from matcher import Matcher, MatcherError, read_cv
 from matcher.report import render_recommendations
+from matcher.terminal import make_console
 
 DEMO_MODEL = Path(__file__).parent.parent / "models" / "demo"
 
@@ -38,10 +37,7 @@ def main() -> None:
         sys.exit("\nStopped.")
     if ranking.notice:
         print(f"Note: {ranking.notice}.")
-    console = Console(highlight=False)
-    if not console.is_terminal:  # a pipe has no width: keep links in one piece
-        console = Console(highlight=False, width=110)
-    console.print(render_recommendations(ranking))
+    make_console().print(render_recommendations(ranking))
 
 
 if __name__ == "__main__":

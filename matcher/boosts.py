@@ -150,7 +150,7 @@ class Freshness:
         >>> Freshness().label(Posting(id="1", posted=datetime(2026, 3, 1)))
         'posted 2026-03-01'
         """
-        return f"posted {posting.posted:%Y-%m-%d}" if posting.posted else "no date"
+        return f"posted {posting.posted.date().isoformat()}" if posting.posted else "no date"
 
 
 BOOSTS: Final[Mapping[str, type[Any]]] = {"featured": Featured, "freshness": Freshness}

@@ -22,6 +22,9 @@ __all__: Final = ["NO_DATE", "Catalogue", "Categories"]
 NO_DATE: Final = np.iinfo(np.int64).min
 """Stands for "no date" in the column of dates."""
 
+_CALENDAR: Final = (-62_135_596_800_000, 253_402_300_799_999)
+"""The years 1 to 9999 in milliseconds since 1970, all that a datetime can hold."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Categories:
@@ -188,6 +191,7 @@ class Catalogue:
             and codes.dtype == np.int32
             and check_starts(starts, len(codes))
             and _within(codes, len(tags))
+            and _are_dates(posted)
         )
         if not sound:
             raise ModelDamagedError("postings: columns do not fit together")
@@ -232,7 +236,10 @@ class Catalogue:
 
     def __getitem__(self, row: int) -> Posting:
         try:
-            return Posting.from_record(json.loads(self.records[row]))
+            posting = Posting.from_record(json.loads(self.records[row]))
+            if posting.id != self.ids[row]:
+                raise PostingError(f"the record is of {posting.id!r}, not of {self.ids[row]!r}")
+            return posting
         except (ValueError, TypeError, AttributeError, RecursionError, PostingError) as error:
             raise ModelDamagedError(
                 f"postings.records.txt:{row + 1}: not a posting record ({error})"
@@ -272,6 +279,11 @@ def check_starts(starts: NDArray[Any], entries: int) -> bool:
     return bool(
         len(starts) and starts[0] == 0 and starts[-1] == entries and np.all(starts[1:] >= starts[:-1])
     )
+
+
+def _are_dates(milliseconds: NDArray[Any]) -> bool:
+    first, last = _CALENDAR
+    return bool(np.all((milliseconds == NO_DATE) | ((milliseconds >= first) & (milliseconds <= last))))
 
 
 def _encode(posting: Posting) -> str:

@@ -6,12 +6,14 @@ progress and errors go to standard error. Exit status: 0 fine, 1 a clear error, 
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, NoReturn, TypeVar
 
 import click
 
@@ -24,28 +26,40 @@ from matcher.profile import Profile
 from matcher.ranker import Matcher, Progress
 from matcher.recommendation import Recommendations
 from matcher.sources import PostingReader, read_postings
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from matcher.terminal import escape_json, is_terminal, make_console, printable, standard_input, write_line
 
 __all__: Final = ["main"]
 
 DEFAULT_MODEL: Final = "models/demo"
 MOST_SHOWN: Final = 10
 
+_FOLDER: Final = click.Path(file_okay=False)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class _ClearErrors(click.Group):
-    """Turns the library's errors into one line on standard error."""
+    """Turns errors into one line on standard error that says what to do."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except OptionError as error:
-            raise click.UsageError(str(error)) from error
+            _fail(ctx, str(error), 2)
         except MatcherError as error:
-            raise click.ClickException(str(error)) from error
+            _fail(ctx, str(error), 1)
+        except click.ClickException as error:
+            _fail(getattr(error, "ctx", None) or ctx, error.format_message(), error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read our output has read enough
+                raise
+            _fail(ctx, f"cannot write the output ({error.strerror or error})", 1)
+
+
+def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
+    if code == 2:  # wrong use
+        write_line(f"{ctx.get_usage()}\nTry '{ctx.command_path} --help' for help.\n", error=True)
+    write_line(printable(f"Error: {message}"), error=True)
+    ctx.exit(code)
 
 
 @click.group(
@@ -56,13 +70,19 @@ def main() -> None:
     """Recommend job postings for a CV: ranked, filtered and explained."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets a question mark, not a traceback.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
+def _not_empty(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise click.BadParameter("is empty; an empty path would mean this folder")
+    return value
+
+
 @main.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--model", required=True, type=click.Path(file_okay=False), help="Model directory to write.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=_not_empty)
+@click.option("--model", required=True, type=_FOLDER, callback=_not_empty, help="Model directory to write.")
 @click.option("--strict", is_flag=True, help="Stop at the first posting that cannot be read.")
 def train(sources: tuple[str, ...], model: str, strict: bool) -> None:
     """Learn from postings in SOURCE (folders, files, or - for standard input) and write a model.
@@ -72,17 +92,18 @@ def train(sources: tuple[str, ...], model: str, strict: bool) -> None:
     """
     matcher = _fit(sources, strict=strict)
     generation = matcher.save(model)
-    click.echo(f"{model}: generation {generation} with {len(matcher):,} postings")
+    write_line(printable(f"{model}: generation {generation} with {len(matcher):,} postings"))
 
 
 def _ranking_options(command: _Command) -> _Command:
     options = [
         click.option(
-            "--model", type=click.Path(file_okay=False), help=f"Model directory (default: {DEFAULT_MODEL})."
+            "--model", type=_FOLDER, callback=_not_empty, help=f"Model directory (default: {DEFAULT_MODEL})."
         ),
         click.option(
             "--postings",
             multiple=True,
+            callback=_not_empty,
             metavar="SOURCE...",
             help="Rank these postings instead of a model: folders, files, or - for standard input.",
         ),
@@ -107,8 +128,8 @@ def _filter_options(command: _Command) -> _Command:
 
 
 @main.command()
-@click.argument("cv")
-@click.argument("more_sources", nargs=-1, metavar="[SOURCE...]")
+@click.argument("cv", callback=_not_empty)
+@click.argument("more_sources", nargs=-1, metavar="[SOURCE...]", callback=_not_empty)
 @_ranking_options
 @click.option(
     "-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many postings to return."
@@ -144,13 +165,13 @@ def rank(
     from matcher.report import render_recommendations
 
     if len(ranking):
-        _console().print(render_recommendations(ranking))
+        make_console().print(render_recommendations(ranking))
 
 
 @main.command()
-@click.argument("cv")
+@click.argument("cv", callback=_not_empty)
 @click.argument("posting_id")
-@click.argument("more_sources", nargs=-1, metavar="[SOURCE...]")
+@click.argument("more_sources", nargs=-1, metavar="[SOURCE...]", callback=_not_empty)
 @_ranking_options
 def explain(
     cv: str,
@@ -174,27 +195,27 @@ def explain(
     if as_json:
         _print_json(recommendation.to_record())
         return
-    from matcher.report import printable, render_explanation
+    from matcher.report import render_explanation
 
-    click.echo(printable(f"{recommendation.posting.title or posting_id}"))
-    click.echo(f"rank {recommendation.rank:,} of {len(matcher):,} postings, score {recommendation.score:.4f}")
-    _console().print(render_explanation(recommendation))
+    write_line(printable(recommendation.posting.title or posting_id))
+    write_line(f"rank {recommendation.rank:,} of {len(matcher):,} postings, score {recommendation.score:.4f}")
+    make_console().print(render_explanation(recommendation))
 
 
 @main.command()
 @click.option(
-    "--model", type=click.Path(file_okay=False), help=f"Model directory (default: {DEFAULT_MODEL})."
+    "--model", type=_FOLDER, callback=_not_empty, help=f"Model directory (default: {DEFAULT_MODEL})."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")
 def info(model: str | None, as_json: bool) -> None:
     """Show what a model holds."""
     from matcher.report import describe_model, render_model
 
-    matcher = _load(model)
+    matcher = _load(model, advice="say which model to show: --model DIR")
     if as_json:
         _print_json(describe_model(matcher))
     else:
-        _console().print(render_model(matcher, model or DEFAULT_MODEL))
+        make_console().print(render_model(matcher, model or DEFAULT_MODEL))
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -215,9 +236,9 @@ def _read_profile(cv: str, sources: tuple[str, ...]) -> Profile:
         return read_cv(cv)
     if "-" in sources:
         raise click.UsageError("standard input can be the CV or the postings, not both")
-    if sys.stdin.isatty():
-        click.echo("Paste the CV, then press Ctrl-D on an empty line.", err=True)
-    return read_cv(sys.stdin.buffer)
+    if is_terminal(sys.stdin):
+        write_line("Paste the CV, then press Ctrl-D on an empty line.", error=True)
+    return read_cv(standard_input())
 
 
 def _parse_boosts(texts: tuple[str, ...]) -> list[Boost]:
@@ -235,15 +256,17 @@ def _parse_boosts(texts: tuple[str, ...]) -> list[Boost]:
     return boosts
 
 
-def _load(model: str | None) -> Matcher:
+def _load(
+    model: str | None, advice: str = "say what to rank: --model DIR or --postings SOURCE..."
+) -> Matcher:
     path = model or DEFAULT_MODEL
     if model is None and not Path(path).exists():
-        raise click.UsageError("say what to rank: --model DIR or --postings SOURCE...")
+        raise click.UsageError(advice)
     return Matcher.load(path)
 
 
 def _fit(sources: tuple[str, ...], *, strict: bool = False) -> Matcher:
-    origins: list[str | BinaryIO] = [sys.stdin.buffer if source == "-" else source for source in sources]
+    origins: list[str | BinaryIO] = [standard_input() if source == "-" else source for source in sources]
     with _progress() as progress:
         reader = read_postings(*origins, strict=strict)
         matcher = Matcher.fit(_counted(reader, progress), strict=strict, progress=progress)
@@ -256,25 +279,16 @@ def _fit(sources: tuple[str, ...], *, strict: bool = False) -> Matcher:
 # --- output ---------------------------------------------------------------------------------------
 
 
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:  # a file or a pipe has no width: choose one that keeps links in one piece
-        console = Console(stderr=stderr, highlight=False, width=110)
-    return console
-
-
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """Yield a function that draws progress on a terminal, and does nothing elsewhere."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield lambda stage, done, total: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=_console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=make_console(error=True), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def update(stage: str, done: int, total: int) -> None:
@@ -299,13 +313,13 @@ def _print_reading(reader: PostingReader, matcher: Matcher) -> None:
         or report.changed_count
         or report.ignored
         or matcher.replaced
-        or sys.stderr.isatty()
+        or is_terminal(sys.stderr)
     ):
-        click.echo(report.summary(), err=True)
+        write_line(printable(report.summary()), error=True)
     for rejected in report.rejected[:MOST_SHOWN]:
-        click.echo(f"  rejected {rejected}", err=True)
+        write_line(printable(f"  rejected {rejected}"), error=True)
     if report.rejected_count > MOST_SHOWN:
-        click.echo(f"  ... and {report.rejected_count - MOST_SHOWN:,} more", err=True)
+        write_line(f"  ... and {report.rejected_count - MOST_SHOWN:,} more", error=True)
     if matcher.replaced:
         names = ", ".join(matcher.replaced[:MOST_SHOWN])
         click.echo(
@@ -315,11 +329,11 @@ def _print_reading(reader: PostingReader, matcher: Matcher) -> None:
 
 def _print_notes(ranking: Recommendations) -> None:
     for name, count in ranking.removed.items():
-        click.echo(f"filter {name}: {count:,} postings removed", err=True)
+        write_line(f"filter {name}: {count:,} postings removed", error=True)
     if ranking.notice:
-        click.echo(f"note: {ranking.notice}", err=True)
+        write_line(f"note: {ranking.notice}", error=True)
 
 
 def _print_json(value: Any) -> None:
-    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    click.echo(json.dumps(value, ensure_ascii=not readable, indent=2))
+    readable = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    write_line(escape_json(json.dumps(value, ensure_ascii=not readable, indent=2)))

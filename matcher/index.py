@@ -29,6 +29,9 @@ from matcher.features import BlockQuery, Counts
 
 __all__: Final = ["BlockIndex", "Contributions", "Index", "Ranking"]
 
+LARGEST_INVERSE_NORM: Final = 1e6
+"""A posting with data has a count of at least 1 of a term that weighs about 1, so 1 is the usual largest."""
+
 _UNIT_ROUNDOFF: Final = 2.0**-53
 
 
@@ -136,8 +139,10 @@ class BlockIndex:
             raise ModelDamagedError(f"{name}: the two orders of the matrix differ in size")
         if inverse.shape != (rows,) or inverse.dtype != np.float64:
             raise ModelDamagedError(f"{name}.inverse_norms: expected {rows} numbers of float64")
-        if not np.all(np.isfinite(inverse)) or np.any(inverse < 0):  # type: ignore[operator]
-            raise ModelDamagedError(f"{name}.inverse_norms: expected finite numbers of at least 0")
+        if not np.all((inverse >= 0) & (inverse <= LARGEST_INVERSE_NORM)):  # type: ignore[operator]
+            raise ModelDamagedError(
+                f"{name}.inverse_norms: expected numbers from 0 to {LARGEST_INVERSE_NORM:g}"
+            )
         return cls(weight, by_posting, by_term, inverse)  # type: ignore[arg-type]
 
     def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:

@@ -310,7 +310,11 @@ class Matcher:
             if not isinstance(entry, dict) or not isinstance(entry["settings"], dict):
                 raise ModelDamagedError("manifest.json: malformed block")
             block = block_from_settings(entry["settings"])
-            fitted = BlockFeatures.from_files(stored.files, block, entry["postings"])
+            if type(entry["postings"]) is not int or entry["postings"] != rows:
+                raise ModelDamagedError(
+                    f"manifest.json: block {block.name!r} was not fitted on {rows} postings"
+                )
+            fitted = BlockFeatures.from_files(stored.files, block, rows)
             features.append(fitted)
             indexes.append(
                 BlockIndex.from_files(

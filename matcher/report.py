@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from matcher.catalogue import NO_DATE
 from matcher.posting import Posting
 from matcher.recommendation import Recommendation
+from matcher.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -20,23 +20,6 @@ if TYPE_CHECKING:
 __all__: Final = ["describe_model", "render_explanation", "render_model", "render_recommendations"]
 
 _BAR_WIDTH: Final = 24
-
-
-def printable(text: str) -> str:
-    """Return text without characters that steer a terminal or turn the direction of writing.
-
-    Examples
-    --------
-    >>> printable("Cook\\x1b[2J \\u202ein\\nBern")
-    'Cook[2J in Bern'
-    """
-    kept = (" " if char in "\n\t" else char for char in text)
-    return "".join(
-        char for char in kept if unicodedata.category(char) not in ("Cc", "Cs") and char not in _BIDI
-    )
-
-
-_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -139,7 +122,7 @@ def describe_model(matcher: Matcher) -> dict[str, Any]:
         "postings": len(matcher),
         "companies": len([name for name in catalogue.companies.values if name]),
         "locations": len([name for name in catalogue.locations.values if name]),
-        "posted": [f"{day:%Y-%m-%d}" for day in dates if day],
+        "posted": [day.date().isoformat() for day in dates if day],
         "blocks": [
             {"name": fitted.block.name, "weight": fitted.block.weight, "features": len(fitted.vocabulary)}
             for fitted in matcher.features

@@ -46,8 +46,15 @@ SCHEMA: Final = 1
 
 _FORMAT: Final = "matcher-model"
 _GENERATION: Final = re.compile(r"gen-(\d{8})\Z")
-_FILE_NAME: Final = re.compile(r"[a-z][a-z_]*(?:\.[a-z_]+)*\.(?:npy|txt)\Z")
+_LAST_GENERATION: Final = 99_999_999
+_FILE_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*\.(?:npy|txt)\Z", re.ASCII)
+_ARRAY_MAGIC: Final = b"\x93NUMPY\x01\x00"
+_ARRAY_HEADER: Final = re.compile(
+    rb"\{'descr': '(<i8|<i4|<f8|<f4|\|u1|<u2|<u4|<u8)', 'fortran_order': False, "
+    rb"'shape': \((\d{1,18}),\), \} *\n\Z"
+)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_LONGEST_HEADER: Final = 1 << 10
 _LARGEST_MANIFEST: Final = 1 << 20
 _CHUNK: Final = 1 << 20
 _ATTEMPTS: Final = 100
@@ -122,28 +129,69 @@ def write_model(
             indent=1,
             sort_keys=True,
         ).encode()
+        if len(manifest) > _LARGEST_MANIFEST:
+            raise ModelWriteError(f"{root}: the manifest would be larger than {_LARGEST_MANIFEST:,} bytes")
         digest = _write_durably(temporary / "manifest.json", manifest)["sha256"]
         _sync_folder(temporary)
         generation = _publish(temporary, root)
         current = json.dumps({"generation": generation, "manifest_sha256": digest}, indent=1).encode() + b"\n"
         _write_durably(pointer, current)
-        pointer.replace(root / "CURRENT")
-        _sync_folder(root)
-    except OSError as error:
-        raise ModelWriteError(f"{root}: {error.strerror or error}; the model there is unchanged") from error
+        _replace_current(pointer, root, generation)
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ModelWriteError(f"{root}: {reason}; the model there is unchanged") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
+            shutil.rmtree(temporary, ignore_errors=True)
             pointer.unlink()
     return generation
 
 
+def _replace_current(pointer: Path, root: Path, generation: int) -> None:
+    """Make the new generation current; when the last sync fails, put back what was current before."""
+    current = root / "CURRENT"
+    before = current.read_bytes() if current.is_file() else None
+    pointer.replace(current)
+    try:
+        _sync_folder(root)
+    except OSError:
+        # Whether the new pointer would survive a crash is unknown. The caller is told that nothing changed,
+        # so make that true for everyone who reads from now on.
+        with suppress(OSError):
+            if before is None:
+                current.unlink()
+            else:
+                pointer.write_bytes(before)
+                pointer.replace(current)
+        shutil.rmtree(root / f"gen-{generation:08d}", ignore_errors=True)
+        raise
+
+
 def _serialise(name: str, array: NDArray[Any]) -> tuple[str, bytes]:
-    if name.endswith(".txt"):
-        return name, array.tobytes()
+    file_name = name if name.endswith(".txt") else f"{name}.npy"
+    array = np.ascontiguousarray(array)
     buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
-    return f"{name}.npy", buffer.getvalue()
+    if not name.endswith(".txt"):
+        np.lib.format.write_array_header_1_0(buffer, np.lib.format.header_data_from_array_1_0(array))
+    if not _FILE_NAME.match(file_name) or (buffer.tell() and not _header(buffer.getvalue())):
+        raise ModelWriteError(
+            f"{name!r} of {array.dtype} and {array.ndim} dimensions cannot be part of a model"
+        )
+    buffer.write(array.tobytes())
+    return file_name, buffer.getvalue()
+
+
+def _header(data: bytes) -> tuple[np.dtype[Any], int, int] | None:
+    """Return type, length and offset of the array in an ``.npy`` file, or None when it is anything unusual.
+
+    Stricter than numpy: format 1.0, one dimension, plain numbers. Nothing in the header is evaluated.
+    """
+    start = len(_ARRAY_MAGIC) + 2
+    if not data.startswith(_ARRAY_MAGIC) or len(data) < start:
+        return None
+    end = start + int.from_bytes(data[start - 2 : start], "little")
+    match = _ARRAY_HEADER.match(data[start:end])
+    return (np.dtype(match[1].decode()), int(match[2]), end) if match else None
 
 
 def _write_durably(path: Path, data: bytes) -> dict[str, Any]:
@@ -167,6 +215,8 @@ def _sync_folder(path: Path) -> None:
 def _publish(temporary: Path, root: Path) -> int:
     for _ in range(_ATTEMPTS):
         generation = max(_generations(root), default=0) + 1
+        if generation > _LAST_GENERATION:
+            raise ModelWriteError(f"{root}: no generation is left after {generation - 1}: start a new model")
         try:
             temporary.rename(root / f"gen-{generation:08d}")
         except OSError:
@@ -218,26 +268,32 @@ def read_model(path: str | os.PathLike[str], *, verify: bool = True) -> StoredMo
         raise
     except FileNotFoundError as error:
         raise ModelDamagedError(f"{error.filename}: missing; train the model again") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ModelDamagedError(f"{root}: cannot be read ({error}); train the model again") from error
 
 
 def _read_current(root: Path, *, verify: bool) -> StoredModel:
     pointer = root / "CURRENT"
-    if not pointer.is_file():
+    try:
+        exists = pointer.exists() or pointer.is_symlink()
+    except ValueError:  # a NUL byte in the path
+        exists = False
+    if not exists:
         raise ModelNotFoundError(f"{root}: no model here (no file CURRENT); make one with 'matcher train'")
+    _check_regular(pointer)
     current = _parse_json(pointer)
     generation, digest = current.get("generation"), current.get("manifest_sha256")
     if type(generation) is not int or not 0 < generation < 10**8:
         raise ModelDamagedError(f"{pointer}: no valid generation")
     folder = root / f"gen-{generation:08d}"
     manifest_path = folder / "manifest.json"
+    _check_regular(manifest_path)
     if _digest(manifest_path) != digest:
         raise ModelDamagedError(f"{manifest_path}: SHA-256 differs from CURRENT; train the model again")
     manifest = _parse_json(manifest_path)
     if manifest.get("format") != _FORMAT:
         raise ModelSchemaError(f"{manifest_path}: not a model of this library")
-    if manifest.get("schema") != SCHEMA:
+    if type(manifest.get("schema")) is not int or manifest["schema"] != SCHEMA:
         raise ModelSchemaError(
             f"{manifest_path}: schema {manifest.get('schema')!r}, but this version reads schema {SCHEMA}: "
             "train the model again, or install the version of matcher that wrote it"
@@ -248,10 +304,9 @@ def _read_current(root: Path, *, verify: bool) -> StoredModel:
         file = folder / name
         if not _FILE_NAME.match(name) or not _DIGEST.match(entry["sha256"]):
             raise ModelDamagedError(f"{manifest_path}: malformed entry {name!r}")
-        if file.is_symlink() or not file.is_file() or file.stat().st_size != entry["size"]:
-            raise ModelDamagedError(
-                f"{file}: missing, or its size differs from the manifest; train the model again"
-            )
+        _check_regular(file)
+        if file.stat().st_size != entry["size"]:
+            raise ModelDamagedError(f"{file}: its size differs from the manifest; train the model again")
         if verify and _digest(file) != entry["sha256"]:
             raise ModelDamagedError(f"{file}: SHA-256 differs from the manifest; train the model again")
         total += entry["size"]
@@ -260,6 +315,12 @@ def _read_current(root: Path, *, verify: bool) -> StoredModel:
     if not isinstance(manifest["content"], dict):
         raise ModelDamagedError(f"{manifest_path}: malformed content")
     return StoredModel(generation, manifest["content"], files, total)
+
+
+def _check_regular(path: Path) -> None:
+    # A link could lead anywhere, and opening a FIFO would wait for ever.
+    if path.is_symlink() or not path.is_file():
+        raise ModelDamagedError(f"{path}: missing, or not a regular file; train the model again")
 
 
 def _parse_json(path: Path) -> dict[str, Any]:
@@ -279,8 +340,17 @@ def _digest(path: Path) -> str:
 
 
 def _map_array(path: Path) -> NDArray[np.generic]:
+    size = path.stat().st_size
     if path.suffix == ".txt":
-        # An empty file cannot be mapped.
-        return np.memmap(path, np.uint8, mode="r") if path.stat().st_size else np.zeros(0, np.uint8)
-    array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+        dtype, length, offset = np.dtype(np.uint8), size, 0
+    else:
+        with path.open("rb") as file:
+            header = _header(file.read(_LONGEST_HEADER))
+        if header is None:
+            raise ModelDamagedError(f"{path}: not an array this library writes; train the model again")
+        dtype, length, offset = header
+    if offset + length * dtype.itemsize != size:
+        raise ModelDamagedError(f"{path}: its header and its size do not fit; train the model again")
+    if not length:  # an empty file cannot be mapped
+        return np.zeros(0, dtype)
+    return np.memmap(path, dtype, mode="r", offset=offset, shape=(length,))

@@ -40,7 +40,7 @@ READING_EDGES = {
     | {"sources.markdown", "sources.json_lines"},
     "cv": {"errors", "profile", "text"},
 }
-FACES = ["vectorizer", "report", "cli", "__main__", "__init__"]
+FACES = ["terminal", "vectorizer", "report", "cli", "__main__", "__init__"]
 STORE_MAY_IMPORT = {"errors"}
 
 

@@ -95,7 +95,7 @@ def test_every_public_name_has_a_docstring(module_name: str) -> None:
 
 
 def public_values() -> list[tuple[str, object]]:
-    """Return what `from matcher import ...` offers, the public functions of all modules, and their methods."""
+    """Return what `from matcher import ...` offers, the functions of all modules, and their methods."""
     found: dict[str, object] = {}
     for module_name in public_modules():
         module = importlib.import_module(module_name)
