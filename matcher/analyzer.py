@@ -2,19 +2,18 @@
 
 The rules, in order:
 
-1. Addresses (links, e-mail) and gender markers (``(m/f/d)``, ``m/w/d``, the ``*in`` of
-   ``Entwickler*in``) vanish; text is composed (NFC) and lower-cased; soft hyphens vanish, ligatures open.
+1. Addresses (links, e-mail) and gender markers (``(m/f/d)``, ``m/w/d``, the ``*in`` of ``Entwickler*in``)
+   vanish; text is composed (NFC) and lower-cased; soft hyphens vanish, ligatures open.
 2. A token is a run of letters and digits. Kept whole are the names that a plain word pattern breaks:
    ``C++``, ``C#``, ``.NET``, ``Node.js``, ``ASP.NET``, ``CI/CD``, ``TCP/IP``.
-3. Dropped are numbers, stop words, single characters other than ``c`` and ``r`` (programming
-   languages), and anything longer than 64 characters.
+3. Dropped are numbers, stop words, single characters other than ``c`` and ``r`` (programming languages), and
+   anything longer than 64 characters.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -35,6 +34,8 @@ _ADDRESS: Final = re.compile(
     r"|[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
     re.IGNORECASE,
 )
+_WWW: Final = re.compile(r"www\.", re.IGNORECASE)
+_LIGATURE: Final = re.compile("[ﬀ-ﬆ\u00ad\u200b]")
 _LIGATURES: Final = str.maketrans(
     {
         "ﬀ": "ff",
@@ -58,12 +59,27 @@ _GENDER_MARKER: Final = re.compile(
     r"|(?<![\w/])(?:[mwfdxhv]/[mwfdxhv]/[mwfdxhv]|m/w|w/m|m/f|f/m)(?![\w/])",
     re.IGNORECASE,
 )
-# Case matters: the r of "Angestellte/r" is an ending, the R of "Software/R" a language.
+# Case matters: the r of "Angestellte/r" is an ending, the R of "Software/R" a language. What stands before an
+# ending is checked when one is found: a look-behind would be tried at every character.
 _GENDER_ENDING: Final = re.compile(
-    r"(?<=[^\W\d_]{3})(?:(?:[*:_·]|/-?)(?:in(?:nen)?|IN(?:NEN)?)|\((?:in(?:nen)?|r)\))(?![\w/])"
-    r"|(?<=[^\W\d_]{2}e)(?:[*:_·]|/-?)[rns](?![\w/])"
-    r"|(?<=[^\W\d_]{3}r)In(?:nen)?(?!\w)"
+    r"(?:[*:_·]|/-?)(?P<woman>in(?:nen)?|IN(?:NEN)?)(?![\w/])"
+    r"|\((?:in(?:nen)?|r)\)(?![\w/])"
+    r"|(?:[*:_·]|/-?)(?P<flexion>[rns])(?![\w/])"
+    r"|(?P<inner>In(?:nen)?)(?!\w)"
 )
+
+
+def _drop_ending(match: re.Match[str]) -> str:
+    before = match.string[max(0, match.start() - 4) : match.start()]
+    if match["flexion"]:
+        is_ending = before[-1:] == "e" and before[-3:].isalpha() and len(before) > 2
+    elif match["inner"]:
+        is_ending = before[-1:] == "r" and before.isalpha() and len(before) == 4
+    else:
+        is_ending = before[-3:].isalpha() and len(before) > 2
+    return " " if is_ending else match[0]
+
+
 _WORD: Final = r"[^\W_]"
 
 
@@ -97,10 +113,13 @@ _SHORT_NAME: Final = re.compile(r"#?\b(?:[A-ZÄÖÜ][A-ZÄÖÜ0-9]?|\d[A-Z]|Go)\
 
 
 def _fold(text: str) -> str:
-    text = _ADDRESS.sub(" ", text)
+    if "@" in text or "/" in text or _WWW.search(text):
+        text = _ADDRESS.sub(" ", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text.translate(_LIGATURES))
-    text = _GENDER_ENDING.sub(" ", _GENDER_MARKER.sub(" ", text)).lower()
+        if _LIGATURE.search(text):
+            text = text.translate(_LIGATURES)
+        text = unicodedata.normalize("NFC", text)
+    text = _GENDER_ENDING.sub(_drop_ending, _GENDER_MARKER.sub(" ", text)).lower()
     return text if text.isascii() else text.replace("i\u0307", "i")
 
 
@@ -123,26 +142,18 @@ def analyze(text: str) -> list[str]:
     Examples
     --------
     >>> analyze("Entwickler*in (m/w/d) für Prüfgeräte: C, R und 10 Jahre Erfahrung")
-    ['entwickler', 'prüfgeräte', 'c', 'r', 'jahre', 'erfahrung']
+    ['entwickler', 'prüfgeräte', 'c', 'r', 'erfahrung']
     >>> analyze("Mail jo@beck.example or see https://beck.example/jobs")
     ['mail', 'see']
     """
-    return [token for token in tokenize(text) if _is_feature(token)]
-
-
-def _is_feature(token: str) -> bool:
-    if len(token) == 1:
-        return token in _LANGUAGE_LETTERS
-    return (
-        token not in STOPWORDS
-        and len(token) <= LONGEST_TOKEN
+    return [
+        token
+        for token in tokenize(text)
+        if token not in STOPWORDS
         and not token.isnumeric()
-        and not _is_fraction(token)
-    )
-
-
-def _is_fraction(token: str) -> bool:
-    return "/" in token and token.replace("/", "").isnumeric()
+        and (1 < len(token) <= LONGEST_TOKEN or token in _LANGUAGE_LETTERS)
+        and not ("/" in token and token.replace("/", "").isnumeric())
+    ]
 
 
 def tag_candidates(text: str) -> set[str]:
@@ -158,15 +169,14 @@ def tag_candidates(text: str) -> set[str]:
     >>> [tag in candidates for tag in ("machinelearning", "c++", "it", "learningc++")]
     [True, True, False, True]
     """
-    tokens = [normalise_hashtag(token) for token in tokenize(text)]
+    tokens = [
+        token if token.isascii() and token.isalnum() else normalise_hashtag(token) for token in tokenize(text)
+    ]
     short = {normalise_hashtag(name) for name in _SHORT_NAME.findall(text)}
     short |= {normalise_hashtag(name) for name in re.findall(r"#\w{1,2}\b", text)}
-    return {tag for tag in _joined(tokens) if len(tag) > 2 or tag in short or tag.endswith("#")}
-
-
-def _joined(tokens: Sequence[str]) -> Iterator[str]:
-    for start in range(len(tokens)):
-        joined = ""
-        for token in tokens[start : start + LONGEST_TAG_IN_WORDS]:
-            joined += token
-            yield joined
+    candidates = set(tokens)
+    joined = tokens
+    for size in range(1, LONGEST_TAG_IN_WORDS):
+        joined = [start + token for start, token in zip(joined, tokens[size:], strict=False)]
+        candidates.update(joined)
+    return {tag for tag in candidates if len(tag) > 2 or tag in short or tag.endswith("#")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import click
 from matcher._version import __version__
 from matcher.boosts import BOOSTS, Boost
 from matcher.cv import read_cv
-from matcher.errors import MatcherError, OptionError, SourceError
+from matcher.errors import FilterError, MatcherError, OptionError, SourceError
 from matcher.filters import FILTERS
 from matcher.profile import Profile
 from matcher.ranker import Matcher, Progress
@@ -37,22 +38,40 @@ _FOLDER: Final = click.Path(file_okay=False)
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-class _ClearErrors(click.Group):
+class _ClearCommand(click.Command):
     """Turns errors into one line on standard error that says what to do."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except FilterError as error:
+            _fail(ctx, re.sub(r"^filter (\w+)", lambda name: _option(name[1]), str(error)), 2)
         except OptionError as error:
             _fail(ctx, str(error), 2)
         except MatcherError as error:
             _fail(ctx, str(error), 1)
         except click.ClickException as error:
-            _fail(getattr(error, "ctx", None) or ctx, error.format_message(), error.exit_code)
+            _fail(ctx, error.format_message(), error.exit_code)
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever read our output has read enough
                 raise
             _fail(ctx, f"cannot write the output ({error.strerror or error})", 1)
+
+
+class _ClearGroup(click.Group):
+    """Shows click's own errors, too, without what could steer a terminal."""
+
+    command_class = _ClearCommand
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            _fail(getattr(error, "ctx", None) or ctx, error.format_message(), error.exit_code)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
@@ -63,7 +82,7 @@ def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
 
 
 @click.group(
-    cls=_ClearErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=_ClearGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="matcher")
 def main() -> None:
@@ -108,7 +127,10 @@ def _ranking_options(command: _Command) -> _Command:
             help="Rank these postings instead of a model: folders, files, or - for standard input.",
         ),
         click.option(
-            "--boost", multiple=True, metavar="NAME=WEIGHT", help=f"Lift postings: {', '.join(BOOSTS)}."
+            "--boost",
+            multiple=True,
+            metavar="NAME[=WEIGHT]",
+            help=f"Add WEIGHT (default 0.05) to postings for a reason: {', '.join(BOOSTS)}.",
         ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else."),
     ]
@@ -119,9 +141,11 @@ def _ranking_options(command: _Command) -> _Command:
 
 def _filter_options(command: _Command) -> _Command:
     for row in reversed(list(FILTERS.values())):
-        option = "--" + row.name.replace("_", "-")
+        option = _option(row.name)
         if row.is_flag:
-            command = click.option(f"{option}/--no-{row.name}", default=None, help=row.description)(command)
+            command = click.option(
+                f"{option}/{option.replace('--', '--no-', 1)}", default=None, help=row.description
+            )(command)
         else:
             command = click.option(option, multiple=row.takes_many, help=row.description)(command)
     return command
@@ -164,8 +188,11 @@ def rank(
         return
     from matcher.report import render_recommendations
 
-    if len(ranking):
-        make_console().print(render_recommendations(ranking))
+    fitting = [recommendation for recommendation in ranking if recommendation.score > 0]
+    if fitting:
+        make_console().print(render_recommendations(fitting))
+        if len(fitting) < len(ranking):
+            write_line("note: no other posting has anything in common with the CV", error=True)
 
 
 @main.command()
@@ -261,7 +288,7 @@ def _load(
 ) -> Matcher:
     path = model or DEFAULT_MODEL
     if model is None and not Path(path).exists():
-        raise click.UsageError(advice)
+        raise click.UsageError(f"{advice} ({DEFAULT_MODEL} is not in this folder)")
     return Matcher.load(path)
 
 
@@ -272,7 +299,8 @@ def _fit(sources: tuple[str, ...], *, strict: bool = False) -> Matcher:
         matcher = Matcher.fit(_counted(reader, progress), strict=strict, progress=progress)
     _print_reading(reader, matcher)
     if not len(matcher):
-        raise SourceError(f"{', '.join(sources)}: no posting could be read")
+        reason = "no posting could be read" if reader.report.rejected_count else "no .md or .jsonl files here"
+        raise SourceError(f"{', '.join(sources)}: {reason}")
     return matcher
 
 
@@ -293,7 +321,7 @@ def _progress() -> Iterator[Progress]:
 
         def update(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(stage)
+                tasks[stage] = bars.add_task(stage, total=None)
             bars.update(tasks[stage], completed=done, total=total or None)
 
         yield update
@@ -312,7 +340,7 @@ def _print_reading(reader: PostingReader, matcher: Matcher) -> None:
         report.rejected_count
         or report.changed_count
         or report.ignored
-        or matcher.replaced
+        or report.read > len(matcher)
         or is_terminal(sys.stderr)
     ):
         write_line(printable(report.summary()), error=True)
@@ -320,11 +348,17 @@ def _print_reading(reader: PostingReader, matcher: Matcher) -> None:
         write_line(printable(f"  rejected {rejected}"), error=True)
     if report.rejected_count > MOST_SHOWN:
         write_line(f"  ... and {report.rejected_count - MOST_SHOWN:,} more", error=True)
-    if matcher.replaced:
-        names = ", ".join(matcher.replaced[:MOST_SHOWN])
-        click.echo(
-            f"{len(matcher.replaced):,} ids came more than once, the last posting was kept: {names}", err=True
+    repeated = report.read - len(matcher)
+    if repeated:
+        write_line(
+            f"{repeated:,} postings came again with an id read before; the last one counts", error=True
         )
+    if matcher.replaced:
+        more = (
+            f" and {len(matcher.replaced) - MOST_SHOWN:,} more" if len(matcher.replaced) > MOST_SHOWN else ""
+        )
+        names = ", ".join(matcher.replaced[:MOST_SHOWN])
+        write_line(printable(f"  not all alike: {names}{more}"), error=True)
 
 
 def _print_notes(ranking: Recommendations) -> None:

@@ -229,7 +229,9 @@ class HashtagBlock:
         >>> HashtagBlock().profile_terms(Profile("SQL"), StringTable.from_strings(["sql"]))
         ['sql']
         """
-        return sorted(tag for tag in tag_candidates(profile.text) if vocabulary.find(tag) >= 0)
+        candidates = sorted(tag_candidates(profile.text))
+        found = vocabulary.find_many(candidates)
+        return [tag for tag, position in zip(candidates, found.tolist(), strict=True) if position >= 0]
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each hashtag, or ones.
@@ -486,13 +488,12 @@ class BlockFeatures:
         >>> features.query(Profile("Koch, gelernter Koch")).features
         array([1], dtype=int32)
         """
-        found: Counter[int] = Counter()
-        for term, count in Counter(self.block.profile_terms(profile, self.vocabulary)).items():
-            position = self.vocabulary.find(term)
-            if position >= 0:
-                found[position] += count
-        features = np.array(sorted(found), np.int32)
-        weights = np.array([found[feature] for feature in features.tolist()], np.float64)
+        terms = Counter(self.block.profile_terms(profile, self.vocabulary))
+        positions = self.vocabulary.find_many(list(terms))
+        counts = np.fromiter(terms.values(), np.float64, len(terms))
+        order = np.argsort(positions, kind="stable")
+        order = order[positions[order] >= 0]
+        features, weights = positions[order].astype(np.int32), counts[order]
         idf = self.term_weights[features]
         weights *= idf
         norm = float(np.sqrt(np.add.accumulate(weights * weights)[-1])) if len(weights) else 1.0

@@ -225,7 +225,7 @@ FILTERS: Final[Mapping[str, Filter]] = {
     for row in (
         Filter(
             "location",
-            "Keep postings whose location contains these words; repeat for alternatives.",
+            "Keep postings whose location has these words (as written); repeat for alternatives.",
             _parse_words("location"),
             _select_words("locations"),
             ["Berlin"],

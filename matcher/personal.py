@@ -1,8 +1,8 @@
 """What a CV says about the person rather than the work, taken out before it is ranked.
 
-Swapping a name, a pronoun, an address, a phone number, a birth date, a photo line, a marital status or a
-nationality must change no recommendation. E-mail addresses, links, numbers, pronouns and month names never
-become features (`matcher.analyzer`); this module removes the lines and phrases that hold the rest.
+Swapping a name, a pronoun, an e-mail address, a phone number, a birth date, a photo line, a marital status
+or a nationality must change no recommendation. E-mail addresses, links, numbers, pronouns and month names
+never become features (`matcher.analyzer`); this module removes the lines and phrases that hold the rest.
 
 The rules are cautious: a name is looked for only at the top of a text that has an e-mail address or phone
 number there, and a family name that stands alone later stays, because *Baker* and *Koch* are occupations.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 
 from matcher import analyzer, store
 from matcher._version import __version__
+from matcher.base import Query
 from matcher.boosts import BOOSTS, Boost
 from matcher.catalogue import Catalogue
+from matcher.counts import BlockIndex
+from matcher.engines import EngineChoice
 from matcher.errors import (
     DuplicatePostingError,
     ModelDamagedError,
@@ -34,13 +38,16 @@ from matcher.features import (
     fit_block,
 )
 from matcher.filters import select_postings
-from matcher.index import BlockIndex, Index
+from matcher.index import Index, Ranking
 from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.recommendation import Contribution, Recommendation, Recommendations
 
 __all__: Final = ["Matcher"]
+
+BATCH: Final = 64
+"""Profiles that pass over the postings together."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, how many of it are done, and how many there are (0 when not known)."""
@@ -62,10 +69,13 @@ class Matcher:
     1 0.632 Staff Nurse
     """
 
-    def __init__(self, catalogue: Catalogue, features: Sequence[BlockFeatures], index: Index) -> None:
+    def __init__(
+        self, catalogue: Catalogue, features: Sequence[BlockFeatures], index: Index, engine: str | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._features = tuple(features)
         self._index = index
+        self._engines = EngineChoice(index.blocks, index.rows, engine)
         self._replaced: tuple[str, ...] = ()
         self._generation = 0
 
@@ -76,6 +86,7 @@ class Matcher:
         *,
         blocks: Sequence[FeatureBlock] | None = None,
         strict: bool = False,
+        engine: str | None = None,
         progress: Progress | None = None,
     ) -> Matcher:
         """Learn vocabularies and weights from postings, and index them.
@@ -91,6 +102,8 @@ class Matcher:
             Feature blocks to use instead of `matcher.features.default_blocks`, at most one of each name.
         strict : bool
             Raise when two postings share an id but differ, instead of letting the last win.
+        engine : {"base", "fast"}, optional
+            Who finds candidates; see `engine`. The rankings are the same.
         progress : callable, optional
             Called with ``(stage, done, total)``.
 
@@ -132,7 +145,7 @@ class Matcher:
             fitted, counts = fit_block(block, _reporting(ordered, f"counting {block.name}", progress))
             features.append(fitted)
             indexes.append(BlockIndex.from_counts(float(block.weight), counts, fitted.term_weights))
-        matcher = cls(Catalogue.from_postings(ordered), features, Index(tuple(indexes), len(ordered)))
+        matcher = cls(Catalogue.from_postings(ordered), features, Index(tuple(indexes), len(ordered)), engine)
         matcher._replaced = tuple(replaced)
         return matcher
 
@@ -179,19 +192,90 @@ class Matcher:
         >>> matcher.recommend("").notice
         'the profile is empty: every score is 0'
         """
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise OptionError(f"k must be a whole number of at least 1, got {k!r}")
-        profile = _as_profile(profile)
+        return self.recommend_many([profile], k, filters=filters, boosts=boosts)[0]
+
+    def recommend_many(
+        self,
+        profiles: Iterable[Profile | str],
+        k: int = 10,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        boosts: Sequence[Boost] = (),
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> list[Recommendations]:
+        """Return `recommend` of each profile, faster than one call after the other.
+
+        The postings pass through the processor's caches once for a batch of profiles, not once for each.
+        Besides the result, memory grows by less than 300 KB a thread and 20 KB a profile of the batch
+        (`BATCH` profiles), whatever the number of profiles.
+
+        Parameters
+        ----------
+        profiles : iterable of Profile or str
+        k, filters, boosts
+            As in `recommend`; the same for all profiles.
+        threads : int
+            At least 1. The result does not depend on it.
+        progress : callable, optional
+            Called with ``(stage, done, total)``.
+
+        Returns
+        -------
+        list of Recommendations
+            In the order of the profiles.
+
+        Examples
+        --------
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")])
+        >>> [ranking[0].posting.title for ranking in matcher.recommend_many(["nurse", "cook"], k=1)]
+        ['Nurse', 'Cook']
+        """
+        _check_at_least_1("k", k)
+        _check_at_least_1("threads", threads)
+        listed = [_as_profile(profile) for profile in profiles]
         if isinstance(filters, Mapping):
             filters = {name: value for name, value in filters.items() if value is not None}
         mask, removed = select_postings(self._catalogue, {} if filters is None else filters)
-        queries = self._queries(profile)
         boosts = _order_boosts(boosts)
         lifts = self._lifts(boosts)
-        ranking = self._index.search(queries, int(k), mask, lifts)
-        items = self._describe(queries, ranking.rows, range(1, len(ranking.rows) + 1), boosts, lifts)
         considered = int(np.count_nonzero(mask))
-        return Recommendations(items, considered, removed, self._notice(profile, queries, items, considered))
+        engine = self._engines.choose(len(listed))
+        found: list[Recommendations] = []
+
+        def rank_batch(batch: Sequence[Profile]) -> list[Recommendations]:
+            queries = [Query(self._queries(profile), mask if filters else None, lifts) for profile in batch]
+            rankings = self._index.search_many(queries, int(k), engine)
+            return [
+                self._recommendations(profile, query, ranking, boosts, considered, removed)
+                for profile, query, ranking in zip(batch, queries, rankings, strict=True)
+            ]
+
+        batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
+        if threads == 1 or len(batches) < 2:
+            ranked: Iterable[list[Recommendations]] = map(rank_batch, batches)
+        else:
+            pool = ThreadPoolExecutor(threads)
+            ranked = pool.map(rank_batch, batches)
+        for batch in ranked:
+            found += batch
+            if progress is not None:
+                progress("ranking", len(found), len(listed))
+        return found
+
+    def _recommendations(
+        self,
+        profile: Profile,
+        query: Query,
+        ranking: Ranking,
+        boosts: Sequence[Boost],
+        considered: int,
+        removed: Mapping[str, int],
+    ) -> Recommendations:
+        items = self._describe(query, ranking.rows, range(1, len(ranking.rows) + 1), boosts)
+        return Recommendations(
+            items, considered, removed, self._notice(profile, query.blocks, items, considered)
+        )
 
     def explain(
         self, profile: Profile | str, posting_id: str, *, boosts: Sequence[Boost] = ()
@@ -217,11 +301,10 @@ class Matcher:
         (Contribution(block='text', feature='nurse', value=1.0),)
         """
         row = self._catalogue.row(posting_id)
-        queries = self._queries(_as_profile(profile))
         boosts = _order_boosts(boosts)
-        lifts = self._lifts(boosts)
-        rank, _ = self._index.rank_of(queries, row, lifts)
-        return self._describe(queries, np.array([row]), [rank], boosts, lifts)[0]
+        query = Query(self._queries(_as_profile(profile)), None, self._lifts(boosts))
+        rank, _ = self._index.rank_of(query, row)
+        return self._describe(query, np.array([row]), [rank], boosts)[0]
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the matcher as the next generation of the model directory `path`, atomically.
@@ -259,7 +342,7 @@ class Matcher:
         return store.write_model(path, content, files)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, verify: bool = True) -> Matcher:
+    def load(cls, path: str | os.PathLike[str], *, verify: bool = True, engine: str | None = None) -> Matcher:
         """Open the current generation of a model directory.
 
         Arrays are memory-mapped. Nothing in the model is executed, and everything is checked first.
@@ -269,6 +352,8 @@ class Matcher:
         path : path-like
         verify : bool
             Also compare every file with its SHA-256.
+        engine : {"base", "fast"}, optional
+            Who finds candidates; see `engine`. The rankings are the same.
 
         Raises
         ------
@@ -285,7 +370,7 @@ class Matcher:
         """
         stored = store.read_model(path, verify=verify)
         try:
-            matcher = cls._from_stored(stored)
+            matcher = cls._from_stored(stored, engine)
         except KeyError as error:
             raise ModelDamagedError(f"{path}: {error} is missing from the model; train it again") from None
         except ModelDamagedError as error:
@@ -294,7 +379,7 @@ class Matcher:
         return matcher
 
     @classmethod
-    def _from_stored(cls, stored: store.StoredModel) -> Matcher:
+    def _from_stored(cls, stored: store.StoredModel, engine: str | None) -> Matcher:
         content = stored.content
         if content["analyzer"] != analyzer.VERSION:
             raise ModelSchemaError(
@@ -325,7 +410,7 @@ class Matcher:
             check_blocks([fitted.block for fitted in features])
         except OptionError as error:
             raise ModelDamagedError(f"manifest.json: {error}") from None
-        return cls(catalogue, features, Index(tuple(indexes), rows))
+        return cls(catalogue, features, Index(tuple(indexes), rows), engine)
 
     @property
     def postings(self) -> Catalogue:
@@ -361,6 +446,20 @@ class Matcher:
         return self._replaced
 
     @property
+    def engine(self) -> str:
+        """The engine that the next call of `recommend` uses: ``base`` (numpy alone) or ``fast``.
+
+        Unless one was asked for, that is ``fast`` when the extra ``[fast]`` is installed and it pays: for
+        batches, and from the third call on. Compiling takes seconds once, loading compiled code a fraction.
+
+        Examples
+        --------
+        >>> Matcher.fit([], engine="base").engine
+        'base'
+        """
+        return self._engines.choose(1, peek=True).name
+
+    @property
     def generation(self) -> int:
         """The generation it was loaded from, 0 when it was fitted.
 
@@ -386,14 +485,9 @@ class Matcher:
         return [boost.values(self._catalogue) for boost in boosts]
 
     def _describe(
-        self,
-        queries: Sequence[BlockQuery],
-        rows: NDArray[np.int64],
-        ranks: Iterable[int],
-        boosts: Sequence[Boost],
-        lifts: Sequence[NDArray[np.float64]],
+        self, query: Query, rows: NDArray[np.int64], ranks: Iterable[int], boosts: Sequence[Boost]
     ) -> tuple[Recommendation, ...]:
-        table = self._index.contributions(queries, rows, lifts)
+        table = self._index.contributions(query.blocks, rows, query.boosts)
         scores = table.scores(len(rows))
         bounds = np.searchsorted(table.positions, np.arange(len(rows) + 1))
         described = []
@@ -441,6 +535,11 @@ class Matcher:
         return (
             "" if lifted else "the profile shares nothing with the postings that are left: every score is 0"
         )
+
+
+def _check_at_least_1(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise OptionError(f"{name} must be a whole number of at least 1, got {value!r}")
 
 
 def _as_profile(profile: Profile | str) -> Profile:

@@ -64,7 +64,7 @@ class Recommendation:
     def why(self, n: int = 3) -> str:
         """Return the `n` strongest reasons, strongest first, for a person to read.
 
-        A word and the hashtag of the same name are one reason.
+        A word and a hashtag that contains it are one reason.
 
         Examples
         --------
@@ -75,7 +75,9 @@ class Recommendation:
         for contribution in self.contributions:
             if len(reasons) >= n:
                 break
-            reasons.setdefault(contribution.feature.lstrip("#"), contribution.feature)
+            name = contribution.feature.lstrip("#")
+            if not any(name in other or other in name for other in reasons if min(len(name), len(other)) > 2):
+                reasons.setdefault(name, contribution.feature)
         return ", ".join(reasons.values())
 
     def to_record(self) -> dict[str, Any]:

@@ -40,8 +40,7 @@ def _posting_cell(recommendation: Recommendation) -> Group:
     reasons = recommendation.why(3)
     if reasons:
         lines.append(_text(f"matches: {reasons}", "yellow"))
-    if posting.url:
-        lines.append(_text(posting.url, "dim"))
+    lines.append(_text(posting.url or f"id: {posting.id}", "dim"))
     return Group(*lines, _text(""))
 
 

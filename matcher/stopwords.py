@@ -1,8 +1,8 @@
 """Words that say nothing about a job, in English and German: a short, reviewed list.
 
-Function words, pronouns, and the months (a CV is full of dates). Words that can be content stay out:
-*it*, *us*, *system*, *bill*, *computer*, *work*, *test* are missing on purpose. Document frequency
-does the rest: a word that most postings hold weighs little.
+Function words, pronouns, numbers in words, and what dates are made of (a CV is full of them). Words that
+can be content stay out: *it*, *us*, *system*, *bill*, *computer*, *work*, *test* are missing on purpose.
+Document frequency does the rest: a word that most postings hold weighs little.
 """
 
 from __future__ import annotations
@@ -40,10 +40,16 @@ war waren wäre warum was wegen weil weiter welche welchem welchen welcher welch
 wieder will wir wird wirst wo wobei wollen worden wurde wurden würde würden zb zu zum zur zwar zwischen
 """.split()
 
+_FILLERS: Final = """
+two three four five six seven eight nine ten first last day days week weeks month months year years time
+times zwei drei vier fünf sechs sieben acht neun zehn erste ersten erster letzte letzten tag tage tagen
+woche wochen monat monate monaten jahr jahre jahren uhr bin trotzdem dazu hierzu ca inkl
+""".split()
+
 _MONTHS: Final = """
 january february march april june july august september october november december januar jänner februar märz
 mai juni juli oktober dezember jan feb mar mär apr jun jul aug sep sept oct okt nov dec dez
 """.split()
 
-STOPWORDS: Final = frozenset(_ENGLISH + _GERMAN + _MONTHS)
+STOPWORDS: Final = frozenset(_ENGLISH + _GERMAN + _FILLERS + _MONTHS)
 """The reviewed list: lower case, as `matcher.analyzer.tokenize` writes tokens."""

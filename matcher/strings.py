@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, overload
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,12 @@ class StringTable(Sequence[str]):
     (3, 'köchin', 2, -1)
     """
 
-    __slots__ = ("lines", "offsets")
+    __slots__ = ("_checksums", "lines", "offsets")
 
     def __init__(self, lines: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         self.lines = lines
         self.offsets = offsets
+        self._checksums: tuple[NDArray[np.uint32], NDArray[np.int32]] | None = None
 
     @classmethod
     def from_strings(cls, strings: Iterable[str]) -> StringTable:
@@ -151,3 +153,54 @@ class StringTable(Sequence[str]):
             return -1
         position = bisect_left(range(len(self)), wanted, key=self._line)
         return position if position < len(self) and self._line(position) == wanted else -1
+
+    def find_many(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return `find` of each text, all at once.
+
+        A checksum of every line (kept with the table) narrows each text down to the lines that share it,
+        nearly always one or none; those are compared byte by byte. Lines that share a checksum are in
+        order among themselves, so a table made to collide is bisected like any other.
+
+        Returns
+        -------
+        ndarray of int64, shape (texts,)
+            Positions, -1 where a text is missing.
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a", "b"]).find_many(["b", "x", "a"])
+        array([ 1, -1,  0])
+        """
+        sums, order = self.checksums
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        wanted = np.fromiter(map(crc32, encoded), np.uint32, len(encoded))
+        found = np.full(len(encoded), -1, np.int64)
+        if not len(sums):
+            return found
+        first = np.searchsorted(sums, wanted)
+        hits = np.flatnonzero(sums[np.minimum(first, len(sums) - 1)] == wanted)
+        last = np.searchsorted(sums, wanted[hits], side="right")
+        for hit, low, high in zip(hits.tolist(), first[hits].tolist(), last.tolist(), strict=True):
+            positions = order[low:high].tolist()
+            place = bisect_left(positions, encoded[hit], key=self._line) if high - low > 1 else 0
+            if place < len(positions) and self._line(positions[place]) == encoded[hit]:
+                found[hit] = positions[place]
+        return found
+
+    @property
+    def checksums(self) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+        """The CRC-32 of every line, ascending, and the positions in that order.
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a", "b"]).checksums[1]
+        array([1, 0], dtype=int32)
+        """
+        if self._checksums is None:
+            data, ends = self.lines.tobytes(), self.offsets.tolist()
+            sums = np.fromiter(
+                (crc32(data[start : end - 1]) for start, end in pairwise(ends)), np.uint32, len(self)
+            )
+            order = np.argsort(sums, kind="stable").astype(np.int32)
+            self._checksums = sums[order], order
+        return self._checksums

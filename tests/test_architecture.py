@@ -24,6 +24,11 @@ CORE = [
     "catalogue",
     "filters",
     "boosts",
+    "counts",
+    "base",
+    "kernels",
+    "fast",
+    "engines",
     "index",
     "recommendation",
     "store",
@@ -33,7 +38,7 @@ CORE = [
 READING_EDGES = {
     "sources.entry": {"errors"},
     "sources.fields": {"errors", "posting", "sources.entry"},
-    "sources.markdown": {"errors", "text", "sources.entry"},
+    "sources.markdown": {"errors", "posting", "text", "sources.entry"},
     "sources.json_lines": {"errors", "text", "sources.entry"},
     "sources.reader": {"errors", "posting", "sources.entry"},
     "sources": {"errors", "sources.entry", "sources.fields", "sources.reader"}

@@ -639,7 +639,8 @@ def test_names_of_files_and_values_in_messages_do_not_reach_the_terminal_raw(tmp
 )
 def test_a_character_that_the_terminal_cannot_show_becomes_a_question_mark(encoding, arguments):
     result = process(*arguments.split(), "--model", "model", env={"PYTHONIOENCODING": encoding})
-    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.returncode == 0
+    assert result.stderr in (b"", b"note: no other posting has anything in common with the CV\n")
     shown = result.stdout.decode(encoding)
     if "cv.md" in arguments:
         assert "Cook – Köchin".encode(encoding, "replace").decode(encoding) in shown

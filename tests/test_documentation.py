@@ -116,6 +116,7 @@ def public_values() -> list[tuple[str, object]]:
 
 
 # Protocols only promise; rows and readers are shown in use where callers meet them.
+PROTOCOLS = ("matcher.features.FeatureBlock.", "matcher.boosts.Boost.", "matcher.base.Engine.")
 WITHOUT_EXAMPLE = {
     "matcher.features.FeatureBlock",
     "matcher.boosts.Boost",
@@ -126,7 +127,12 @@ WITHOUT_EXAMPLE = {
     "matcher.features.BlockQuery",
     "matcher.features.BlockFeatures",
     "matcher.store.StoredModel",
-    "matcher.index.BlockIndex",
+    "matcher.counts.BlockIndex",
+    "matcher.base.Engine",
+    "matcher.base.Query",
+    "matcher.base.Proposal",
+    "matcher.kernels.scan",
+    "matcher.kernels.fill_layout",
     "matcher.index.Index",
     "matcher.index.Contributions",
     "matcher.features.Counts",
@@ -137,7 +143,10 @@ WITHOUT_EXAMPLE = {
 @pytest.mark.parametrize(("place", "value"), public_values())
 def test_every_public_name_shows_an_example(place: str, value: object) -> None:
     if any(
-        place == name or place.startswith(("matcher.features.FeatureBlock.", "matcher.boosts.Boost."))
+        place == name
+        or place.startswith(
+            ("matcher.features.FeatureBlock.", "matcher.boosts.Boost.", "matcher.base.Engine.")
+        )
         for name in WITHOUT_EXAMPLE
     ):
         assert inspect.getdoc(value)

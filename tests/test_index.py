@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
+from matcher.base import Query
+from matcher.counts import BlockIndex
+from matcher.engines import ENGINES, make_engine
 from matcher.errors import ModelDamagedError
 from matcher.features import BlockQuery, Counts
-from matcher.index import BlockIndex, Contributions, Index
+from matcher.index import Contributions, Index
 
 Block = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 """Weight, dense counts, term weights, dense counts of the query."""
@@ -96,7 +99,7 @@ def some_boosts(kind: str, rows: int, seed: int) -> list[np.ndarray]:
 def test_scores_are_weighted_means_of_cosines_over_the_blocks_both_sides_have(problem: Any):
     blocks, rows = problem
     index, queries = build(blocks, rows)
-    ranking = index.search(queries, rows + 1)
+    ranking = index.search(Query(queries), rows + 1)
     assert sorted(ranking.rows.tolist()) == list(range(rows))
     expected = [dense_score(blocks, row) for row in ranking.rows.tolist()]
     assert ranking.scores == pytest.approx(expected, rel=1e-12, abs=1e-15)
@@ -117,9 +120,10 @@ def test_search_returns_the_best_by_score_and_row_among_those_allowed(
     ]
     allowed = [row for row in range(rows) if mask is None or mask[row]]
     expected = sorted(allowed, key=lambda row: (-scores[row], row))[:k]
-    ranking = index.search(queries, k, mask, boosts)
-    assert ranking.rows.tolist() == expected
-    assert ranking.scores.tolist() == [scores[row] for row in expected]
+    for name in ENGINES:
+        ranking = index.search(Query(queries, mask, boosts), k, make_engine(name, index.blocks, rows))
+        assert ranking.rows.tolist() == expected, name
+        assert ranking.scores.tolist() == [scores[row] for row in expected], name
 
 
 @settings(max_examples=150, deadline=None)
@@ -128,9 +132,9 @@ def test_rank_of_is_the_place_in_the_whole_ranking(problem: Any, kind: str, seed
     blocks, rows = problem
     index, queries = build(blocks, rows)
     boosts = some_boosts(kind, rows, seed)
-    ranking = index.search(queries, max(rows, 1), None, boosts)
+    ranking = index.search(Query(queries, None, boosts), max(rows, 1))
     for place, (row, score) in enumerate(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True), 1):
-        assert index.rank_of(queries, row, boosts) == (place, score)
+        assert index.rank_of(Query(queries, None, boosts), row) == (place, score)
 
 
 @pytest.mark.parametrize("base", [1.0, 1.4278, 1.9])
@@ -138,8 +142,8 @@ def test_postings_a_few_roundings_apart_keep_their_ranks(base: float):
     index = Index((), 2)
     for steps in range(1, 80):
         boosts = [np.array([base, base + steps * 2.0**-52])]
-        assert index.search([], 2, None, boosts).rows.tolist() == [1, 0]
-        assert (steps, [index.rank_of([], row, boosts)[0] for row in (0, 1)]) == (steps, [2, 1])
+        assert index.search(Query([], None, boosts), 2).rows.tolist() == [1, 0]
+        assert (steps, [index.rank_of(Query([], None, boosts), row)[0] for row in (0, 1)]) == (steps, [2, 1])
 
 
 @settings(max_examples=80, deadline=None)
@@ -194,14 +198,14 @@ def test_an_index_without_blocks_features_or_postings_ranks_by_row(rows: int):
     empty = np.zeros((rows, 0), np.int64)
     for blocks in ([], [(1.0, empty, np.zeros(0), np.zeros(0, np.int64))]):
         index, queries = build(blocks, rows)
-        ranking = index.search(queries, 2)
+        ranking = index.search(Query(queries), 2)
         assert ranking.rows.tolist() == list(range(min(rows, 2)))
         assert ranking.scores.tolist() == [0.0] * min(rows, 2)
 
 
 def test_a_mask_that_allows_nothing_leaves_nothing():
     index, queries = build([(1.0, np.eye(3, dtype=np.int64), np.ones(3), np.array([1, 1, 0]))], 3)
-    assert len(index.search(queries, 2, np.zeros(3, np.bool_)).rows) == 0
+    assert len(index.search(Query(queries, np.zeros(3, np.bool_)), 2).rows) == 0
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -217,7 +221,10 @@ def test_a_block_index_survives_its_files(problem: Any):
         files = block.to_files("text")
         assert all(name.startswith("text.") for name in files)
         again.append(BlockIndex.from_files(files, "text", weight, rows, len(block.by_term.starts) - 1))
-    before, after = index.search(queries, rows + 1), Index(tuple(again), rows).search(queries, rows + 1)
+    before, after = (
+        index.search(Query(queries), rows + 1),
+        Index(tuple(again), rows).search(Query(queries), rows + 1),
+    )
     assert before.rows.tolist() == after.rows.tolist()
     assert before.scores.tobytes() == after.scores.tobytes()
 

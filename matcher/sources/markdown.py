@@ -7,9 +7,12 @@ duplicate keys, deep nesting and large front matter are refused before anything 
 
 from __future__ import annotations
 
+import codecs
+import io
 import re
 import reprlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 import frontmatter
@@ -17,6 +20,7 @@ import yaml
 from frontmatter.default_handlers import BaseHandler
 
 from matcher.errors import PostingError
+from matcher.posting import RECORD_NAMES
 from matcher.sources.entry import LARGEST_POSTING, RawPosting
 from matcher.text import decode, repair
 
@@ -32,6 +36,10 @@ _ITEM: Final = re.compile(r"([ \t]*-)([ \t]+)(#\S.*)$")
 _CUT_OFF: Final = re.compile(r"(?:^|[\s\[,])#\S|\s#$")
 _STARTS_FRONT_MATTER: Final = re.compile(rb"---[ \t]*\r?\n\Z")
 _STARTS_KEY: Final = re.compile(rb"[A-Za-z_][\w-]*[ \t]*:")
+_STARTS_KNOWN_KEY: Final = re.compile(
+    rb"(?:" + b"|".join(re.escape(key.encode()) for key in RECORD_NAMES.values()) + rb")[ \t]*:"
+)
+_BOM: Final = b"\xef\xbb\xbf"
 _NULLS: Final = ("~", "null", "Null", "NULL")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -229,7 +237,7 @@ def _quote(value: str) -> str:
 
 
 def read_markdown(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
-    """Yield the one posting of a Markdown file.
+    """Yield the posting of a Markdown file, or the postings when several follow each other.
 
     Parameters
     ----------
@@ -248,14 +256,22 @@ def read_markdown(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingE
     >>> next(read_markdown(io.BytesIO(b"---\\ntitle: Cook\\n---\\nBake."), "cook.md")).fields
     {'title': 'Cook', 'body': 'Bake.'}
     """
-    yield _parse(stream.read(LARGEST_POSTING + 1), name, 1)
+    data = stream.read(LARGEST_POSTING + 1)
+    if len(data) > LARGEST_POSTING or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        yield _parse(data, name, 1)
+        return
+    entries = list(split_stream(io.BytesIO(data), name)) or [_parse(data, name, 1)]
+    first = entries[0]
+    if isinstance(first, RawPosting):
+        entries[0] = replace(first, default_id=name)
+    yield from entries
 
 
 def split_stream(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
     """Yield the postings of a stream in which several Markdown files follow each other.
 
-    A posting starts at a line ``---`` that opens the stream or follows a blank line, when the next line
-    holds a field (``title: ...``). Ids default to the name and the line.
+    A posting starts at a line ``---`` when the next line holds a field that postings have (``title: ...``),
+    or any field when a blank line stands before. Ids default to the name and the line.
 
     Examples
     --------
@@ -271,8 +287,7 @@ def split_stream(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingEr
         starts = (
             fences != 1
             and bool(_STARTS_FRONT_MATTER.match(line))
-            and bool(_STARTS_KEY.match(following))
-            and after_blank
+            and bool(_STARTS_KNOWN_KEY.match(following) or (after_blank and _STARTS_KEY.match(following)))
         )
         if starts:
             if any(part.strip() for part in lines):
@@ -289,11 +304,11 @@ def split_stream(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingEr
 
 
 def _with_following(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
-    line, number = stream.readline(LARGEST_POSTING + 1), 1
-    if line.startswith(b"\xef\xbb\xbf"):
-        line = line[3:]
+    line, number = stream.readline(LARGEST_POSTING + 1).removeprefix(_BOM), 1
     while line:
         following = stream.readline(LARGEST_POSTING + 1)
+        if following.startswith(_BOM + b"---"):  # files with byte order marks, one after the other
+            following = following.removeprefix(_BOM)
         yield number, line, following
         line, number = following, number + 1
 

@@ -1,0 +1,141 @@
+"""One block of features of all postings: integer counts by posting and by term, and a norm a posting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.catalogue import check_starts
+from matcher.errors import ModelDamagedError
+from matcher.features import Counts
+
+__all__: Final = ["BlockIndex"]
+
+LARGEST_INVERSE_NORM: Final = 1e6
+"""A posting with data has a count of at least 1 of a term that weighs about 1, so 1 is the usual largest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockIndex:
+    """One block's counts, by posting and by term, with the norm of each posting.
+
+    Parameters
+    ----------
+    weight : float
+        The block's share of the score.
+    by_posting : Counts
+        Shape (postings, terms).
+    by_term : Counts
+        The same, transposed.
+    inverse_norms : ndarray of float64, shape (postings,)
+        ``1 / |posting|`` with the term weights applied; 0 for a posting without data in this block.
+    """
+
+    weight: float
+    by_posting: Counts
+    by_term: Counts
+    inverse_norms: NDArray[np.float64]
+
+    @classmethod
+    def from_counts(cls, weight: float, counts: Counts, term_weights: NDArray[np.float64]) -> BlockIndex:
+        """Return the index of posting-major counts.
+
+        Examples
+        --------
+        >>> counts = Counts(np.array([0, 2, 2]), np.array([0, 1], np.int32), np.array([3, 4], np.uint8))
+        >>> BlockIndex.from_counts(1.0, counts, np.ones(2)).inverse_norms
+        array([0.2, 0. ])
+        """
+        rows = len(counts.starts) - 1
+        squares = (counts.counts * term_weights[counts.columns]) ** 2
+        positions = np.repeat(np.arange(rows), np.diff(counts.starts))
+        norms = np.sqrt(np.bincount(positions, weights=squares, minlength=rows))
+        inverse = np.divide(1.0, norms, out=np.zeros(rows), where=norms > 0)
+        return cls(weight, counts, counts.transpose(len(term_weights)), inverse)
+
+    @classmethod
+    def from_files(
+        cls, files: Mapping[str, NDArray[np.generic]], name: str, weight: float, rows: int, terms: int
+    ) -> BlockIndex:
+        """Return the index that `to_files` wrote under `name`, after checking every position and number.
+
+        Raises
+        ------
+        ModelDamagedError
+            When a position is out of range, a number not finite, or the two orders disagree in size.
+
+        Examples
+        --------
+        >>> counts = Counts(np.array([0, 1]), np.array([0], np.int32), np.array([3], np.uint8))
+        >>> files = BlockIndex.from_counts(1.0, counts, np.ones(1)).to_files("text")
+        >>> BlockIndex.from_files(files, "text", 1.0, rows=2, terms=1)
+        Traceback (most recent call last):
+        matcher.errors.ModelDamagedError: text.by_posting: not a sound matrix of 2 rows and 1 columns
+        """
+        by_posting = _counts_from_files(files, f"{name}.by_posting", rows, terms)
+        by_term = _counts_from_files(files, f"{name}.by_term", terms, rows)
+        inverse = files[f"{name}.inverse_norms"]
+        if len(by_posting.columns) != len(by_term.columns):
+            raise ModelDamagedError(f"{name}: the two orders of the matrix differ in size")
+        if inverse.shape != (rows,) or inverse.dtype != np.float64:
+            raise ModelDamagedError(f"{name}.inverse_norms: expected {rows} numbers of float64")
+        if not np.all((inverse >= 0) & (inverse <= LARGEST_INVERSE_NORM)):  # type: ignore[operator]
+            raise ModelDamagedError(
+                f"{name}.inverse_norms: expected numbers from 0 to {LARGEST_INVERSE_NORM:g}"
+            )
+        return cls(weight, by_posting, by_term, inverse)  # type: ignore[arg-type]
+
+    def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:
+        """Return the index's arrays by file name.
+
+        Examples
+        --------
+        >>> counts = Counts(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))
+        >>> len(BlockIndex.from_counts(1.0, counts, np.zeros(0)).to_files("text"))
+        7
+        """
+        return (
+            _counts_to_files(self.by_posting, f"{name}.by_posting")
+            | _counts_to_files(self.by_term, f"{name}.by_term")
+            | {f"{name}.inverse_norms": self.inverse_norms}
+        )
+
+
+def _counts_to_files(counts: Counts, name: str) -> dict[str, NDArray[np.generic]]:
+    return {
+        f"{name}.starts": counts.starts,
+        f"{name}.columns": counts.columns,
+        f"{name}.counts": counts.counts,
+    }
+
+
+def _counts_from_files(
+    files: Mapping[str, NDArray[np.generic]], name: str, rows: int, columns: int
+) -> Counts:
+    counts = Counts(files[f"{name}.starts"], files[f"{name}.columns"], files[f"{name}.counts"])  # type: ignore[arg-type]
+    entries = len(counts.columns) if counts.columns.ndim == 1 else -1
+    sound = (
+        counts.starts.shape == (rows + 1,)
+        and counts.starts.dtype == np.int64
+        and counts.columns.dtype == np.int32
+        and counts.counts.dtype in (np.uint8, np.uint16, np.uint32)
+        and counts.counts.shape == (entries,)
+        and check_starts(counts.starts, entries)
+        and (entries == 0 or (counts.columns.min() >= 0 and counts.columns.max() < columns))
+        and _ascends_within_rows(counts)
+        and bool(np.all(counts.counts > 0))
+    )
+    if not sound:
+        raise ModelDamagedError(f"{name}: not a sound matrix of {rows} rows and {columns} columns")
+    return counts
+
+
+def _ascends_within_rows(counts: Counts) -> bool:
+    rising = counts.columns[1:] > counts.columns[:-1]
+    firsts = counts.starts[1:-1]
+    rising[firsts[(firsts > 0) & (firsts < len(counts.columns))] - 1] = True
+    return bool(np.all(rising))
