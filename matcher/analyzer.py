@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
 from matcher.posting import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 
-__all__: Final = ["analyze", "tag_candidates", "tokenize"]
+__all__: Final = ["analyze", "select_features", "tag_candidates", "tokenize"]
 
 VERSION: Final = 1
 """Raised whenever the same text would give other tokens, because models hold tokens."""
@@ -28,12 +29,13 @@ VERSION: Final = 1
 LONGEST_TOKEN: Final = 64
 LONGEST_TAG_IN_WORDS: Final = 4
 
-_ADDRESS: Final = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"')\]]+"
-    r"|\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,4}\.(?:com|org|de|at|ch|uk|ie|eu|io|dev|me|info|example)/[^\s<>\"')\]]+"
-    r"|[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}",
-    re.IGNORECASE,
+_LINK: Final = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
+_DOMAINS: Final = r"\.(?:com|org|de|at|ch|uk|ie|eu|io|dev|me|info|example)/"
+_DOMAIN: Final = re.compile(_DOMAINS, re.IGNORECASE)
+_PATH: Final = re.compile(
+    rf"\b[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{0,4}}{_DOMAINS}[^\s<>\"')\]]+", re.IGNORECASE
 )
+_MAIL: Final = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _WWW: Final = re.compile(r"www\.", re.IGNORECASE)
 _LIGATURE: Final = re.compile("[ﬀ-ﬆ\u00ad\u200b]")
 _LIGATURES: Final = str.maketrans(
@@ -113,8 +115,12 @@ _SHORT_NAME: Final = re.compile(r"#?\b(?:[A-ZÄÖÜ][A-ZÄÖÜ0-9]?|\d[A-Z]|Go)\
 
 
 def _fold(text: str) -> str:
-    if "@" in text or "/" in text or _WWW.search(text):
-        text = _ADDRESS.sub(" ", text)
+    if "://" in text or _WWW.search(text):
+        text = _LINK.sub(" ", text)
+    if "@" in text:
+        text = _MAIL.sub(" ", text)
+    if "/" in text and _DOMAIN.search(text):
+        text = _PATH.sub(" ", text)
     if not text.isascii():
         if _LIGATURE.search(text):
             text = text.translate(_LIGATURES)
@@ -146,9 +152,20 @@ def analyze(text: str) -> list[str]:
     >>> analyze("Mail jo@beck.example or see https://beck.example/jobs")
     ['mail', 'see']
     """
+    return select_features(tokenize(text))
+
+
+def select_features(tokens: Iterable[str]) -> list[str]:
+    """Return the tokens that count as features: rule 3 of the module.
+
+    Examples
+    --------
+    >>> select_features(["c++", "and", "2019", "x"])
+    ['c++']
+    """
     return [
         token
-        for token in tokenize(text)
+        for token in tokens
         if token not in STOPWORDS
         and not token.isnumeric()
         and (1 < len(token) <= LONGEST_TOKEN or token in _LANGUAGE_LETTERS)
@@ -156,12 +173,18 @@ def analyze(text: str) -> list[str]:
     ]
 
 
-def tag_candidates(text: str) -> set[str]:
+def tag_candidates(text: str, tokens: Iterable[str] | None = None) -> set[str]:
     """Return the normal form of every hashtag that a text could be said to contain.
 
     That is each run of one to four tokens, written together: "machine learning" contains
     ``machinelearning``. Names of one or two letters count only where the text writes them as names
     (``IT``, ``R``, ``Go``, ``#it``), since *it* and *go* are words too.
+
+    Parameters
+    ----------
+    text : str
+    tokens : iterable of str, optional
+        ``tokenize(text)``, when it is known already.
 
     Examples
     --------
@@ -169,14 +192,13 @@ def tag_candidates(text: str) -> set[str]:
     >>> [tag in candidates for tag in ("machinelearning", "c++", "it", "learningc++")]
     [True, True, False, True]
     """
-    tokens = [
-        token if token.isascii() and token.isalnum() else normalise_hashtag(token) for token in tokenize(text)
-    ]
+    listed = tokenize(text) if tokens is None else tokens
+    normal = [token if token.isascii() and token.isalnum() else normalise_hashtag(token) for token in listed]
     short = {normalise_hashtag(name) for name in _SHORT_NAME.findall(text)}
     short |= {normalise_hashtag(name) for name in re.findall(r"#\w{1,2}\b", text)}
-    candidates = set(tokens)
-    joined = tokens
+    candidates = set(normal)
+    joined = normal
     for size in range(1, LONGEST_TAG_IN_WORDS):
-        joined = [start + token for start, token in zip(joined, tokens[size:], strict=False)]
+        joined = [start + token for start, token in zip(joined, normal[size:], strict=False)]
         candidates.update(joined)
     return {tag for tag in candidates if len(tag) > 2 or tag in short or tag.endswith("#")}

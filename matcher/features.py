@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.analyzer import analyze, tag_candidates
+from matcher.analyzer import analyze, select_features, tag_candidates, tokenize
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
@@ -148,7 +148,7 @@ class TextBlock:
         >>> TextBlock().profile_terms(Profile("Koch in Bern"), StringTable.from_strings([]))
         ['koch', 'bern']
         """
-        return analyze(profile.text)
+        return select_features(profile.remember(tokenize))
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each term.
@@ -229,9 +229,9 @@ class HashtagBlock:
         >>> HashtagBlock().profile_terms(Profile("SQL"), StringTable.from_strings(["sql"]))
         ['sql']
         """
-        candidates = sorted(tag_candidates(profile.text))
-        found = vocabulary.find_many(candidates)
-        return [tag for tag, position in zip(candidates, found.tolist(), strict=True) if position >= 0]
+        candidates = list(tag_candidates(profile.text, profile.remember(tokenize)))
+        found = np.flatnonzero(vocabulary.find_many(candidates) >= 0)
+        return sorted(candidates[position] for position in found.tolist())
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each hashtag, or ones.

@@ -66,8 +66,8 @@ class Contributions(NamedTuple):
         array([0.75, 0.  ])
         """
         # bincount adds in the order of its input, unlike sum, whose order depends on length and machine.
-        scores: NDArray[np.float64] = np.bincount(self.positions, weights=self.values, minlength=rows)  # type: ignore[assignment]
-        return scores
+        scores = np.bincount(self.positions, weights=self.values, minlength=rows)
+        return scores.astype(np.float64, copy=False)  # of no entries at all, bincount makes integers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

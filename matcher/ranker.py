@@ -9,6 +9,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -488,22 +489,26 @@ class Matcher:
         self, query: Query, rows: NDArray[np.int64], ranks: Iterable[int], boosts: Sequence[Boost]
     ) -> tuple[Recommendation, ...]:
         table = self._index.contributions(query.blocks, rows, query.boosts)
-        scores = table.scores(len(rows))
-        bounds = np.searchsorted(table.positions, np.arange(len(rows) + 1))
+        scores = table.scores(len(rows)).tolist()
+        bounds = np.searchsorted(table.positions, np.arange(len(rows) + 1)).tolist()
         described = []
-        for position, rank in enumerate(ranks):
-            posting = self._catalogue[int(rows[position])]
+        for position, (rank, row) in enumerate(zip(ranks, rows.tolist(), strict=True)):
+            posting = self._catalogue[row]
             entries = slice(bounds[position], bounds[position + 1])
-            parts = zip(
-                table.blocks[entries].tolist(),
-                table.features[entries].tolist(),
-                table.values[entries].tolist(),
-                strict=True,
-            )
-            contributions = [self._contribution(*part, boosts, posting) for part in parts]
-            contributions.sort(key=lambda part: (-part.value, part.block, part.feature))
-            described.append(Recommendation(rank, float(scores[position]), posting, tuple(contributions)))
+            parts = table.blocks[entries], table.features[entries], table.values[entries]
+            explain = partial(self._explain, parts, boosts, posting)
+            described.append(Recommendation(rank, scores[position], posting, explain))
         return tuple(described)
+
+    def _explain(
+        self, parts: tuple[NDArray[Any], ...], boosts: Sequence[Boost], posting: Posting
+    ) -> tuple[Contribution, ...]:
+        listed = [
+            self._contribution(block, feature, value, boosts, posting)
+            for block, feature, value in zip(*(part.tolist() for part in parts), strict=True)
+        ]
+        listed.sort(key=lambda part: (-part.value, part.block, part.feature))
+        return tuple(listed)
 
     def _contribution(
         self, block: int, feature: int, value: float, boosts: Sequence[Boost], posting: Posting

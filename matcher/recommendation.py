@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, overload
 
@@ -34,7 +34,7 @@ class Contribution(NamedTuple):
     value: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Recommendation:
     """One posting in a ranking.
 
@@ -45,8 +45,8 @@ class Recommendation:
     score : float
         0 (nothing in common) to 1, plus boosts. The sum of the contributions.
     posting : Posting
-    contributions : tuple of Contribution
-        Largest first; equal ones by block and feature.
+    explanation : tuple of Contribution, or callable
+        The contributions, or how to get them when somebody asks: most are never looked at.
 
     Examples
     --------
@@ -59,7 +59,35 @@ class Recommendation:
     rank: int
     score: float
     posting: Posting
-    contributions: tuple[Contribution, ...]
+    explanation: tuple[Contribution, ...] | Callable[[], tuple[Contribution, ...]]
+
+    @property
+    def contributions(self) -> tuple[Contribution, ...]:
+        """What each feature adds to the score: largest first, equal ones by block and feature.
+
+        Examples
+        --------
+        >>> Recommendation(1, 0.0, Posting(id="1"), ()).contributions
+        ()
+        """
+        if callable(self.explanation):
+            object.__setattr__(self, "explanation", self.explanation())
+        return self.explanation  # type: ignore[return-value]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recommendation) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash((self.rank, self.score, self.posting.id))
+
+    def __repr__(self) -> str:
+        return f"Recommendation(rank={self.rank}, score={self.score:.4f}, posting={self.posting.id!r})"
+
+    def __reduce__(self) -> tuple[type[Recommendation], tuple[Any, ...]]:
+        return Recommendation, self._fields()
+
+    def _fields(self) -> tuple[Any, ...]:
+        return self.rank, self.score, self.posting, self.contributions
 
     def why(self, n: int = 3) -> str:
         """Return the `n` strongest reasons, strongest first, for a person to read.

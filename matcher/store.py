@@ -353,4 +353,5 @@ def _map_array(path: Path) -> NDArray[np.generic]:
         raise ModelDamagedError(f"{path}: its header and its size do not fit; train the model again")
     if not length:  # an empty file cannot be mapped
         return np.zeros(0, dtype)
-    return np.memmap(path, dtype, mode="r", offset=offset, shape=(length,))
+    # A plain view: indexing the subclass memmap costs several times as much.
+    return np.asarray(np.memmap(path, dtype, mode="r", offset=offset, shape=(length,)))
