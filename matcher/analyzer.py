@@ -58,7 +58,7 @@ _GENDER: Final = (
 _GENDER_MARKER: Final = re.compile(
     rf"\(\s*{_GENDER}(?:\s?[/|*:,]\s?{_GENDER}){{1,3}}\s*\)"
     r"|\((?:gn|mwd|wmd|mfd|fmd|mfx|all genders?|alle geschlechter)\)"
-    r"|(?<![\w/])(?:[mwfdxhv]/[mwfdxhv]/[mwfdxhv]|m/w|w/m|m/f|f/m)(?![\w/])",
+    r"|[mwfdxhv]/(?<![\w/]..)(?:[mwfdxhv]/[mwfdxhv]|(?<=m/)[wf]|(?<=w/)m|(?<=f/)m)(?![\w/])",
     re.IGNORECASE,
 )
 # Case matters: the r of "Angestellte/r" is an ending, the R of "Software/R" a language. What stands before an
@@ -91,11 +91,10 @@ def _token_pattern(marks: str) -> re.Pattern[str]:
     word = rf"{_WORD}+(?:{marks}+{_WORD}*)*" if marks else rf"{_WORD}+"
     return re.compile(
         rf"(?<!{_WORD})\.net(?!{_WORD})"
-        rf"|{_WORD}+\.(?:js|net)(?!{_WORD})"
         rf"|(?<![\w/])(?:tcp/ip|pl/sql|{_WORD}{{1,2}}/{_WORD}{{1,2}})(?![\w/+#])"
         rf"|{_WORD}\+\+(?!\+)"
         rf"|(?<!{_WORD})[cfj]\#(?!\w)"
-        rf"|{word}"
+        rf"|{word}(?:\.(?:js|net)(?!{_WORD}))?"
     )
 
 

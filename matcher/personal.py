@@ -51,6 +51,9 @@ _STATUS: Final = re.compile(
     r"|s[oö]hne?|t[oö]chter)\b.{0,30}$)",
     re.IGNORECASE,
 )
+_CITIZENSHIP_WORD: Final = re.compile(
+    r"citizen|national|passport|staatsbürger|staatsangehörig", re.IGNORECASE
+)
 _CITIZENSHIP: Final = re.compile(
     r"\b[^\W\d_]+(?:[- ][A-Z][^\W\d_]+)? (?:citizen(?:ship)?|national(?:ity)?|passport(?: holder)?"
     r"|staatsbürger(?:in|schaft)?|staatsangehörige[r]?|staatsangehörigkeit)\b",
@@ -93,7 +96,8 @@ def remove_personal_data(profile: Profile) -> Profile:
     lines = profile.text.split("\n")
     name = _find_name(lines)
     kept = "\n".join(_without_labels(lines))
-    kept = _CITIZENSHIP.sub(" ", kept)
+    if _CITIZENSHIP_WORD.search(kept):
+        kept = _CITIZENSHIP.sub(" ", kept)
     return Profile(_without_name(kept, name))
 
 
