@@ -32,6 +32,7 @@ from matcher.analyzer import analyze
 from matcher.base import Query
 from matcher.engines import make_engine
 from matcher.features import TextBlock
+from matcher.personal import remove_personal_data
 from matcher.profile import Profile
 from matcher.text import posting_text
 
@@ -64,7 +65,7 @@ def check_agreement(postings: Sequence[Posting], cvs: Sequence[str]) -> str:
     neighbors = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(matrix)
     matchers = [Matcher.fit(postings, blocks=[TextBlock(1.0)], engine=name) for name in ("base", "fast")]
     for cv in cvs:
-        distances, rows = neighbors.kneighbors(vectorizer.transform([cv]))
+        distances, rows = neighbors.kneighbors(vectorizer.transform([remove_personal_data(Profile(cv)).text]))
         for matcher in matchers:
             ranking = matcher.recommend(cv)
             scores = np.array([recommendation.score for recommendation in ranking])
@@ -179,12 +180,12 @@ def main() -> None:
         fast = Matcher.load(model, engine="fast")
         rare = min((tag for tag in fast.postings.tags), key=lambda tag: abs(_share(fast, tag) - 0.01))
         tasks: dict[str, Callable[[str], object]] = {
-            "matcher [fast]": fast.recommend,
+            "matcher \\[fast]": fast.recommend,
             "matcher base": base.recommend,
-            f"matcher [fast], filter keeps {_share(fast, rare):.1%}": lambda text: fast.recommend(
+            f"matcher \\[fast], filter keeps {_share(fast, rare):.1%}": lambda text: fast.recommend(
                 text, filters={"hashtags_any": [rare]}
             ),
-            "matcher [fast], all explained": lambda text: [r.contributions for r in fast.recommend(text)],
+            "matcher \\[fast], all explained": lambda text: [r.contributions for r in fast.recommend(text)],
         }
         times = interleave(tasks | peers, cvs[: arguments.cvs])
         queries = {cv: Query(fast._queries(Profile(cv))) for cv in cvs[: arguments.cvs]}
@@ -215,9 +216,9 @@ def _share(matcher: Matcher, tag: str) -> float:
 
 def _print_one(console: Console, times: dict[str, np.ndarray]) -> None:
     table = Table(title="one CV: text in, ten recommendations out")
-    for heading in ("", "median ms", "p99 ms", "[fast] is faster by", "base is faster by"):
+    for heading in ("", "median ms", "p99 ms", "\\[fast] is faster by", "base is faster by"):
         table.add_column(heading, justify="left" if not heading else "right")
-    fast, base = np.median(times["matcher [fast]"]), np.median(times["matcher base"])
+    fast, base = np.median(times["matcher \\[fast]"]), np.median(times["matcher base"])
     for name, values in times.items():
         middle = np.median(values)
         table.add_row(
@@ -241,7 +242,7 @@ def _print_batch(
     table = Table(title=f"{len(cvs):,} CVs in a batch")
     for heading in ("", "seconds", "CVs a second"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for name, matcher, threads in (("matcher [fast]", fast, 1), ("matcher [fast], 2 threads", fast, 2)):
+    for name, matcher, threads in (("matcher \\[fast]", fast, 1), ("matcher \\[fast], 2 threads", fast, 2)):
         start = time.perf_counter()
         matcher.recommend_many(cvs, threads=threads)
         seconds = time.perf_counter() - start

@@ -21,7 +21,7 @@ from typing import Final
 from matcher.posting import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 
-__all__: Final = ["analyze", "select_features", "tag_candidates", "tokenize"]
+__all__: Final = ["analyze", "select_features", "select_tags", "tag_candidates", "tag_parts", "tokenize"]
 
 VERSION: Final = 1
 """Raised whenever the same text would give other tokens, because models hold tokens."""
@@ -172,18 +172,41 @@ def select_features(tokens: Iterable[str]) -> list[str]:
     ]
 
 
-def tag_candidates(text: str, tokens: Iterable[str] | None = None) -> set[str]:
+def tag_parts(tokens: Iterable[str]) -> list[str]:
+    """Return tokens as parts of hashtags: each in the normal form of a hashtag.
+
+    Examples
+    --------
+    >>> tag_parts(["machine", "learning", "node.js", "ci/cd"])
+    ['machine', 'learning', 'nodejs', 'cicd']
+    """
+    return [token if token.isascii() and token.isalnum() else normalise_hashtag(token) for token in tokens]
+
+
+def select_tags(tags: Iterable[str], text: str) -> list[str]:
+    """Return the hashtags that a text really names, among those its tokens make up.
+
+    Names of one or two letters count only where the text writes them as names (``IT``, ``R``, ``Go``,
+    ``#it``), since *it* and *go* are words too.
+
+    Examples
+    --------
+    >>> select_tags(["it", "sql"], "it was SQL"), select_tags(["it"], "IT support")
+    (['sql'], ['it'])
+    """
+    listed = list(tags)
+    if all(len(tag) > 2 for tag in listed):
+        return listed
+    short = {normalise_hashtag(name) for name in _SHORT_NAME.findall(text)}
+    short |= {normalise_hashtag(name) for name in re.findall(r"#\w{1,2}\b", text)}
+    return [tag for tag in listed if len(tag) > 2 or tag in short or tag.endswith("#")]
+
+
+def tag_candidates(text: str) -> set[str]:
     """Return the normal form of every hashtag that a text could be said to contain.
 
     That is each run of one to four tokens, written together: "machine learning" contains
-    ``machinelearning``. Names of one or two letters count only where the text writes them as names
-    (``IT``, ``R``, ``Go``, ``#it``), since *it* and *go* are words too.
-
-    Parameters
-    ----------
-    text : str
-    tokens : iterable of str, optional
-        ``tokenize(text)``, when it is known already.
+    ``machinelearning``. See `select_tags` for short names.
 
     Examples
     --------
@@ -191,13 +214,10 @@ def tag_candidates(text: str, tokens: Iterable[str] | None = None) -> set[str]:
     >>> [tag in candidates for tag in ("machinelearning", "c++", "it", "learningc++")]
     [True, True, False, True]
     """
-    listed = tokenize(text) if tokens is None else tokens
-    normal = [token if token.isascii() and token.isalnum() else normalise_hashtag(token) for token in listed]
-    short = {normalise_hashtag(name) for name in _SHORT_NAME.findall(text)}
-    short |= {normalise_hashtag(name) for name in re.findall(r"#\w{1,2}\b", text)}
-    candidates = set(normal)
-    joined = normal
-    for size in range(1, LONGEST_TAG_IN_WORDS):
-        joined = [start + token for start, token in zip(joined, normal[size:], strict=False)]
-        candidates.update(joined)
-    return {tag for tag in candidates if len(tag) > 2 or tag in short or tag.endswith("#")}
+    parts = tag_parts(tokenize(text))
+    runs = {
+        "".join(parts[start : start + size])
+        for size in range(1, LONGEST_TAG_IN_WORDS + 1)
+        for start in range(len(parts) - size + 1)
+    }
+    return set(select_tags(runs, text))

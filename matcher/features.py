@@ -19,7 +19,14 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.analyzer import analyze, select_features, tag_candidates, tokenize
+from matcher.analyzer import (
+    LONGEST_TAG_IN_WORDS,
+    analyze,
+    select_features,
+    select_tags,
+    tag_parts,
+    tokenize,
+)
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
@@ -229,9 +236,9 @@ class HashtagBlock:
         >>> HashtagBlock().profile_terms(Profile("SQL"), StringTable.from_strings(["sql"]))
         ['sql']
         """
-        candidates = list(tag_candidates(profile.text, profile.remember(tokenize)))
-        found = np.flatnonzero(vocabulary.find_many(candidates) >= 0)
-        return sorted(candidates[position] for position in found.tolist())
+        parts = tag_parts(profile.remember(tokenize))
+        found = vocabulary.find_runs(parts, LONGEST_TAG_IN_WORDS)
+        return select_tags([vocabulary[position] for position in found.tolist()], profile.text)
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each hashtag, or ones.

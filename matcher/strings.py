@@ -8,10 +8,9 @@ opening one with a million terms costs nothing.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, overload
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +37,12 @@ class StringTable(Sequence[str]):
     (3, 'köchin', 2, -1)
     """
 
-    __slots__ = ("_checksums", "lines", "offsets")
+    __slots__ = ("_hashed", "lines", "offsets")
 
     def __init__(self, lines: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         self.lines = lines
         self.offsets = offsets
-        self._checksums: tuple[NDArray[np.uint32], NDArray[np.int32]] | None = None
+        self._hashed: tuple[NDArray[np.uint64], NDArray[np.int32]] | None = None
 
     @classmethod
     def from_strings(cls, strings: Iterable[str]) -> StringTable:
@@ -157,9 +156,8 @@ class StringTable(Sequence[str]):
     def find_many(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return `find` of each text, all at once.
 
-        A checksum of every line (kept with the table) narrows each text down to the lines that share it,
-        nearly always one or none; those are compared byte by byte. Lines that share a checksum are in
-        order among themselves, so a table made to collide is bisected like any other.
+        A 64-bit hash of every line narrows each text down to one line at most (lines that share a hash are
+        bisected); then bytes are compared.
 
         Returns
         -------
@@ -171,36 +169,148 @@ class StringTable(Sequence[str]):
         >>> StringTable.from_strings(["a", "b"]).find_many(["b", "x", "a"])
         array([ 1, -1,  0])
         """
-        sums, order = self.checksums
-        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        wanted = np.fromiter(map(crc32, encoded), np.uint32, len(encoded))
-        found = np.full(len(encoded), -1, np.int64)
-        if not len(sums):
+        data, offsets = _encode(texts)
+        wanted = hash_lines(data, offsets)
+        hashes, order = self._hashes()
+        found = np.full(len(wanted), -1, np.int64)
+        if not len(hashes) or not len(wanted):
             return found
-        first = np.searchsorted(sums, wanted)
-        hits = np.flatnonzero(sums[np.minimum(first, len(sums) - 1)] == wanted)
-        last = np.searchsorted(sums, wanted[hits], side="right")
-        for hit, low, high in zip(hits.tolist(), first[hits].tolist(), last.tolist(), strict=True):
-            positions = order[low:high].tolist()
-            place = bisect_left(positions, encoded[hit], key=self._line) if high - low > 1 else 0
-            if place < len(positions) and self._line(positions[place]) == encoded[hit]:
-                found[hit] = positions[place]
+        first = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
+        alone = first + 1 == np.searchsorted(hashes, wanted, side="right")
+        hits = np.flatnonzero((hashes[first] == wanted) & alone)
+        hits = hits[self._equal(order[first[hits]], data, offsets, hits)]
+        found[hits] = order[first[hits]]
+        several = np.flatnonzero((hashes[first] == wanted) & ~alone)
+        found[several] = self._find_hashed(wanted[several], lambda number: texts[several[number]])
         return found
 
-    @property
-    def checksums(self) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
-        """The CRC-32 of every line, ascending, and the positions in that order.
+    def _equal(
+        self,
+        positions: NDArray[np.int32],
+        data: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        texts: NDArray[np.int64],
+    ) -> NDArray[np.bool_]:
+        """Return which lines equal their texts, byte for byte."""
+        begins, lengths = self.offsets[positions], offsets[texts + 1] - offsets[texts]
+        equal: NDArray[np.bool_] = self.offsets[positions + 1] - 1 - begins == lengths
+        compared = np.flatnonzero(equal & (lengths > 0))
+        if len(compared):
+            starts = np.cumsum(lengths[compared]) - lengths[compared]
+            within = np.arange(int(lengths[compared].sum())) - np.repeat(starts, lengths[compared])
+            ours = self.lines[within + np.repeat(begins[compared], lengths[compared])]
+            theirs = data[within + np.repeat(offsets[texts[compared]], lengths[compared])]
+            equal[compared] = np.logical_and.reduceat(ours == theirs, starts)
+        return equal
+
+    def find_runs(self, texts: Sequence[str], longest: int) -> NDArray[np.int64]:
+        """Return the positions of all lines that are 1 to `longest` neighbouring texts written together.
+
+        The hash of a run follows from the hashes of its parts, so no run is ever written out unless the table
+        seems to hold it.
+
+        Returns
+        -------
+        ndarray of int64
+            Ascending, without repeats.
 
         Examples
         --------
-        >>> StringTable.from_strings(["a", "b"]).checksums[1]
-        array([1, 0], dtype=int32)
+        >>> StringTable.from_strings(["ab", "c"]).find_runs(["a", "b", "c"], 2)
+        array([0, 1])
         """
-        if self._checksums is None:
-            data, ends = self.lines.tobytes(), self.offsets.tolist()
-            sums = np.fromiter(
-                (crc32(data[start : end - 1]) for start, end in pairwise(ends)), np.uint32, len(self)
-            )
-            order = np.argsort(sums, kind="stable").astype(np.int32)
-            self._checksums = sums[order], order
-        return self._checksums
+        data, offsets = _encode(texts)
+        single = hash_lines(data, offsets)
+        shifts = _powers(int(np.diff(offsets).max(initial=0)) + 1)[np.diff(offsets)]
+        found = []
+        run = single
+        for size in range(1, longest + 1):
+            if size > 1:
+                run = run[: len(single) - size + 1] * shifts[size - 1 :] + single[size - 1 :]
+            positions = self._find_hashed(run, lambda start, size=size: "".join(texts[start : start + size]))  # type: ignore[misc]
+            found.append(positions[positions >= 0])
+        return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+    def _find_hashed(self, wanted: NDArray[np.uint64], text: Callable[[int], str]) -> NDArray[np.int64]:
+        """Return the positions of texts with these hashes; ``text(i)`` is asked only for likely ones."""
+        hashes, order = self._hashes()
+        found = np.full(len(wanted), -1, np.int64)
+        if not len(hashes) or not len(wanted):
+            return found
+        first = np.searchsorted(hashes, wanted)
+        hits = np.flatnonzero(hashes[np.minimum(first, len(hashes) - 1)] == wanted)
+        last = np.searchsorted(hashes, wanted[hits], side="right")
+        for hit, low, high in zip(hits.tolist(), first[hits].tolist(), last.tolist(), strict=True):
+            encoded = text(hit).encode("utf-8", "surrogatepass")
+            positions = order[low:high].tolist()
+            # The order is stable, so lines that share a hash ascend.
+            place = bisect_left(positions, encoded, key=self._line) if high - low > 1 else 0
+            if place < len(positions) and self._line(positions[place]) == encoded:
+                found[hit] = positions[place]
+        return found
+
+    def _hashes(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+        """Return the hash of every line, ascending, and the positions in that order."""
+        if self._hashed is None:
+            hashes = hash_lines(self.lines, self.offsets, terminated=True)
+            order = np.argsort(hashes, kind="stable").astype(np.int32)
+            self._hashed = hashes[order], order
+        return self._hashed
+
+
+def _encode(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    joined = "".join(texts)
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    if not joined.isascii():
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        lengths = np.fromiter(map(len, encoded), np.int64, len(texts))
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8), offsets
+
+
+def hash_lines(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], *, terminated: bool = False
+) -> NDArray[np.uint64]:
+    """Return a polynomial hash of each string, modulo 2**64.
+
+    That is the sum of ``(byte + 1) * BASE**(number of bytes behind it)`` over its bytes. Such hashes can be
+    joined: ``hash(a + b) == hash(a) * BASE**len(b) + hash(b)`` (Karp and Rabin, Efficient randomized
+    pattern-matching algorithms, 1987). They are easy to make collide on purpose; callers compare bytes.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+    offsets : ndarray of int64, shape (strings + 1,)
+    terminated : bool
+        Whether one more byte follows each string, to be left out.
+
+    Examples
+    --------
+    >>> hashes = hash_lines(*_encode(["ab", "a", "b"]))
+    >>> hashes[1:2] * BASE + hashes[2:3] == hashes[:1]
+    array([ True])
+    """
+    hashes = np.zeros(len(offsets) - 1, np.uint64)
+    for start in range(0, len(hashes), _CHUNK):
+        part = offsets[start : start + _CHUNK + 1]
+        lengths = np.diff(part)
+        values = data[part[0] : part[-1]].astype(np.uint64) + np.uint64(1)
+        behind = np.repeat(part[1:], lengths) - 1 - np.arange(part[0], part[-1]) - int(terminated)
+        values *= _powers(int(lengths.max(initial=0)) + 1)[behind]
+        if terminated:
+            values[part[1:] - 1 - part[0]] = 0
+        filled = np.flatnonzero(lengths)
+        if len(filled):
+            hashes[start + filled] = np.add.reduceat(values, (part[:-1] - part[0])[filled])
+    return hashes
+
+
+def _powers(count: int) -> NDArray[np.uint64]:
+    powers = np.full(count, BASE, np.uint64)
+    powers[0] = 1
+    return np.multiply.accumulate(powers)
+
+
+BASE: Final = np.uint64(0x9E3779B97F4A7C15)
+_CHUNK: Final = 1 << 15
