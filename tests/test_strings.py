@@ -115,3 +115,39 @@ def _bytes(data: bytes) -> np.ndarray:
 def test_a_damaged_table_is_refused(text: np.ndarray, offsets: np.ndarray):
     with pytest.raises(ModelDamagedError):
         StringTable.from_files({"x.txt": text, "x.offsets": offsets}, "x", unique=True)
+
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=8)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(words, max_size=20), st.lists(st.text(max_size=8), max_size=20))
+def test_looking_up_many_is_looking_up_one_by_one(lines: list[str], texts: list[str]):
+    table = StringTable.from_strings(sorted(set(lines)))
+    asked = texts + lines[:5]
+    assert table.find_many(asked).tolist() == [table.find(text) for text in asked]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text("abcé", max_size=5), max_size=25), st.lists(st.text("abcé", max_size=3), max_size=12))
+def test_runs_are_found_as_if_written_out(lines: list[str], parts: list[str]):
+    table = StringTable.from_strings(sorted(set(lines)))
+    written = {
+        "".join(parts[start:stop])
+        for stop in range(len(parts) + 1)
+        for start in range(max(0, stop - 3), stop)
+    }
+    expected = [position for position, line in enumerate(table) if line in written]
+    assert table.find_runs(parts, 3).tolist() == expected
+
+
+def test_lines_made_to_collide_are_told_apart():
+    """A polynomial modulo a power of two is beaten by Thue-Morse strings; bytes are compared all the same."""
+    first, second = "a", "b"
+    for _ in range(11):
+        first, second = first + second, second + first
+    table = StringTable.from_strings(sorted([first, second, "c"]))
+    hashes, _ = table._hashes()
+    assert len(set(hashes.tolist())) == 2
+    asked = [second, first, "c", first[:-1] + "x"]
+    assert table.find_many(asked).tolist() == [table.find(text) for text in asked] == [1, 0, 2, -1]
