@@ -88,21 +88,17 @@ class StringTable(Sequence[str]):
         lines, offsets = files[f"{name}.txt"], files[f"{name}.offsets"]
         if lines.dtype != np.uint8 or offsets.dtype != np.int64 or lines.ndim != 1 or offsets.ndim != 1:
             raise ModelDamagedError(f"{name}: unexpected array types")
-        ends = np.flatnonzero(lines == ord("\n"))
-        if (
-            len(offsets) != len(ends) + 1
-            or offsets[0] != 0
-            or not np.array_equal(offsets[1:], ends + 1)
-            or offsets[-1] != len(lines)
-        ):
-            raise ModelDamagedError(f"{name}.offsets: offsets do not match the lines of {name}.txt")
         table = cls(lines, offsets)  # type: ignore[arg-type]
-        try:
-            lines.tobytes().decode("utf-8")
-        except UnicodeDecodeError:
-            raise ModelDamagedError(f"{name}.txt: not UTF-8") from None
-        if unique and not table._is_sorted():
-            raise ModelDamagedError(f"{name}.txt: lines are not sorted or not unique")
+        if not table._has_lines():
+            raise ModelDamagedError(f"{name}.offsets: offsets do not match the lines of {name}.txt")
+        if unique:
+            # Tables to search are small. The text of a large one is checked line by line, when it is read.
+            try:
+                lines.tobytes().decode("utf-8")
+            except UnicodeDecodeError:
+                raise ModelDamagedError(f"{name}.txt: not UTF-8") from None
+            if not table._is_sorted():
+                raise ModelDamagedError(f"{name}.txt: lines are not sorted or not unique")
         return table
 
     def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:
@@ -114,6 +110,15 @@ class StringTable(Sequence[str]):
         ['ids.offsets', 'ids.txt']
         """
         return {f"{name}.txt": self.lines, f"{name}.offsets": self.offsets}
+
+    def _has_lines(self) -> bool:
+        """Return whether every line, and nothing else, ends where the offsets say."""
+        if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.lines):
+            return False
+        if np.any(np.diff(self.offsets) < 1) or np.any(self.lines[self.offsets[1:] - 1] != _NEWLINE):
+            return False
+        parts = (self.lines[start : start + _BYTES] for start in range(0, len(self.lines), _BYTES))
+        return sum(int(np.count_nonzero(part == _NEWLINE)) for part in parts) == len(self)
 
     def _is_sorted(self) -> bool:
         lines = self.lines.tobytes().split(b"\n")[:-1]
@@ -131,7 +136,10 @@ class StringTable(Sequence[str]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(index)
-        return self._line(index % len(self)).decode("utf-8")
+        try:
+            return self._line(index % len(self)).decode("utf-8")
+        except UnicodeDecodeError:
+            raise ModelDamagedError(f"line {index + 1} of a table of strings is not UTF-8") from None
 
     def _line(self, index: int) -> bytes:
         return self.lines[self.offsets[index] : self.offsets[index + 1] - 1].tobytes()
@@ -314,3 +322,5 @@ def _powers(count: int) -> NDArray[np.uint64]:
 
 BASE: Final = np.uint64(0x9E3779B97F4A7C15)
 _CHUNK: Final = 1 << 15
+_BYTES: Final = 1 << 22
+_NEWLINE: Final = ord("\n")
