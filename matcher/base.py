@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import BlockIndex
-from matcher.features import BlockQuery
+from matcher.learning import BlockQuery
 
 __all__: Final = ["BaseEngine", "Engine", "Proposal", "Query", "gather", "total_weights"]
 

@@ -4,19 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.catalogue import check_starts
 from matcher.errors import ModelDamagedError
-from matcher.features import Counts
 
-__all__: Final = ["BlockIndex"]
+__all__: Final = ["BlockIndex", "Counts"]
 
 LARGEST_INVERSE_NORM: Final = 1e6
 """A posting with data has a count of at least 1 of a term that weighs about 1, so 1 is the usual largest."""
+
+
+class Counts(NamedTuple):
+    """A sparse matrix of integer counts, row by row: posting-major or term-major.
+
+    Attributes
+    ----------
+    starts : ndarray of int64, shape (rows + 1,)
+        Where each row's entries start.
+    columns : ndarray of int32, shape (entries,)
+        Ascending within a row.
+    counts : ndarray of uint8, uint16 or uint32, shape (entries,)
+        At least 1.
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    counts: NDArray[np.unsignedinteger[Any]]
+
+    def transpose(self, columns: int) -> Counts:
+        """Return the same matrix with rows and columns exchanged; `columns` is how many there are.
+
+        Examples
+        --------
+        >>> counts = Counts(np.array([0, 2, 3]), np.array([0, 1, 1], np.int32), np.array([5, 6, 7], np.uint8))
+        >>> counts.transpose(2).columns, counts.transpose(2).counts
+        (array([0, 0, 1], dtype=int32), array([5, 6, 7], dtype=uint8))
+        """
+        order = np.argsort(self.columns, kind="stable")
+        starts = np.zeros(columns + 1, np.int64)
+        np.cumsum(np.bincount(self.columns, minlength=columns), out=starts[1:])
+        rows = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
+        return Counts(starts, rows[order], self.counts[order])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.base import BaseEngine, Proposal, Query, total_weights
-from matcher.counts import BlockIndex
-from matcher.features import Counts
+from matcher.counts import BlockIndex, Counts
 from matcher.kernels import BLOCK, PAGE, fill_layout, scan
 
 __all__: Final = ["FastEngine"]

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from matcher.base import BaseEngine, Engine, Proposal, Query, gather, total_weights
 from matcher.counts import BlockIndex
-from matcher.features import BlockQuery
+from matcher.learning import BlockQuery
 
 __all__: Final = ["Contributions", "Index", "Ranking"]
 
@@ -102,7 +102,7 @@ class Index:
 
         Examples
         --------
-        >>> from matcher.features import Counts
+        >>> from matcher.counts import Counts
         >>> counts = Counts(np.array([0, 1, 2]), np.array([0, 0], np.int32), np.array([1, 1], np.uint8))
         >>> index = Index((BlockIndex.from_counts(1.0, counts, np.ones(1)),), 2)
         >>> index.search(Query([BlockQuery(np.array([0], np.int32), np.array([1.0]))]), 1)
@@ -153,7 +153,7 @@ class Index:
 
         Examples
         --------
-        >>> from matcher.features import Counts
+        >>> from matcher.counts import Counts
         >>> counts = Counts(np.array([0, 1, 2]), np.array([0, 0], np.int32), np.array([1, 1], np.uint8))
         >>> index = Index((BlockIndex.from_counts(1.0, counts, np.ones(1)),), 2)
         >>> index.rank_of(Query([BlockQuery(np.array([0], np.int32), np.array([1.0]))]), 1)
@@ -177,7 +177,7 @@ class Index:
 
         Examples
         --------
-        >>> from matcher.features import Counts
+        >>> from matcher.counts import Counts
         >>> counts = Counts(np.array([0, 1]), np.array([0], np.int32), np.array([2], np.uint8))
         >>> index = Index((BlockIndex.from_counts(1.0, counts, np.ones(1)),), 1)
         >>> index.contributions([BlockQuery(np.array([0], np.int32), np.array([1.0]))], np.array([0])).values

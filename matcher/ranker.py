@@ -9,6 +9,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -29,17 +30,10 @@ from matcher.errors import (
     OptionError,
     PostingError,
 )
-from matcher.features import (
-    BlockFeatures,
-    BlockQuery,
-    FeatureBlock,
-    block_from_settings,
-    check_blocks,
-    default_blocks,
-    fit_block,
-)
+from matcher.features import FeatureBlock, block_from_settings, check_blocks, default_blocks
 from matcher.filters import select_postings
 from matcher.index import Index, Ranking
+from matcher.learning import BlockFeatures, BlockQuery, fit_block
 from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
@@ -253,15 +247,11 @@ class Matcher:
             ]
 
         batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
-        if threads == 1 or len(batches) < 2:
-            ranked: Iterable[list[Recommendations]] = map(rank_batch, batches)
-        else:
-            pool = ThreadPoolExecutor(threads)
-            ranked = pool.map(rank_batch, batches)
-        for batch in ranked:
-            found += batch
-            if progress is not None:
-                progress("ranking", len(found), len(listed))
+        with ThreadPoolExecutor(threads) if threads > 1 and len(batches) > 1 else nullcontext() as pool:
+            for batch in pool.map(rank_batch, batches) if pool else map(rank_batch, batches):
+                found += batch
+                if progress is not None:
+                    progress("ranking", len(found), len(listed))
         return found
 
     def _recommendations(

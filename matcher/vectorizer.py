@@ -16,7 +16,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from matcher.errors import OptionError
-from matcher.features import BlockFeatures, FeatureBlock, check_blocks, default_blocks, fit_block
+from matcher.features import FeatureBlock, check_blocks, default_blocks
+from matcher.learning import BlockFeatures, fit_block
 from matcher.posting import Posting
 from matcher.profile import Profile
 

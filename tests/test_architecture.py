@@ -25,6 +25,7 @@ CORE = [
     "filters",
     "boosts",
     "counts",
+    "learning",
     "base",
     "kernels",
     "fast",

@@ -124,8 +124,8 @@ WITHOUT_EXAMPLE = {
     "matcher.sources.reader.PostingReader",
     "matcher.filters.Filter",
     "matcher.index.Ranking",
-    "matcher.features.BlockQuery",
-    "matcher.features.BlockFeatures",
+    "matcher.learning.BlockQuery",
+    "matcher.learning.BlockFeatures",
     "matcher.store.StoredModel",
     "matcher.counts.BlockIndex",
     "matcher.base.Engine",
@@ -135,7 +135,7 @@ WITHOUT_EXAMPLE = {
     "matcher.kernels.fill_layout",
     "matcher.index.Index",
     "matcher.index.Contributions",
-    "matcher.features.Counts",
+    "matcher.counts.Counts",
     "matcher.text.Decoded",
 }
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from matcher import Matcher, OptionError, Posting, Profile
 from matcher.base import Query
 from matcher.boosts import Featured, Freshness
-from matcher.counts import BlockIndex
+from matcher.counts import BlockIndex, Counts
 from matcher.engines import ENGINES, EngineChoice, make_engine
-from matcher.features import BlockQuery, Counts
 from matcher.index import Index
+from matcher.learning import BlockQuery
 from matcher.ranker import BATCH
 
 WORDS = [

@@ -16,19 +16,18 @@ from scipy.sparse import csr_matrix, random_array
 from sklearn.feature_extraction.text import TfidfTransformer
 
 from matcher import ModelDamagedError, OptionError, Posting, Profile
+from matcher.counts import Counts
 from matcher.features import (
     BLOCKS,
-    BlockFeatures,
-    Counts,
     FeatureBlock,
     HashtagBlock,
     TextBlock,
     block_from_settings,
     check_blocks,
     default_blocks,
-    fit_block,
     smooth_idf,
 )
+from matcher.learning import BlockFeatures, fit_block
 from matcher.strings import StringTable
 from tests.strategies import boards, full_boards, postings, profiles
 

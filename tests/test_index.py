@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from matcher.base import Query
-from matcher.counts import BlockIndex
+from matcher.counts import BlockIndex, Counts
 from matcher.engines import ENGINES, make_engine
 from matcher.errors import ModelDamagedError
-from matcher.features import BlockQuery, Counts
 from matcher.index import Contributions, Index
+from matcher.learning import BlockQuery
 
 Block = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 """Weight, dense counts, term weights, dense counts of the query."""

@@ -520,11 +520,9 @@ def test_a_text_that_is_unsorted_or_not_utf8_is_refused_though_its_hash_fits(dam
     assert data != text_of(name)
     offsets = name.removesuffix(".txt") + ".offsets.npy"
     root = damaged({name: data, offsets: offsets_of(data)})
+    # Records are many and large: each is checked when it is read, before anything of it is used.
     with pytest.raises(ModelDamagedError):
-        matcher = Matcher.load(root, verify=False)
-        # Records are many and large: each is checked when it is read, before anything of it is used.
-        assert "records" in name
-        list(matcher.postings)
+        list(Matcher.load(root, verify=False).postings)
 
 
 @pytest.mark.parametrize("name", TEXTS)
