@@ -99,7 +99,7 @@ def _not_empty(ctx: click.Context, parameter: click.Parameter, value: Any) -> An
     return value
 
 
-@main.command()
+@main.command(short_help="Learn from postings and write a model.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=_not_empty)
 @click.option("--model", required=True, type=_FOLDER, callback=_not_empty, help="Model directory to write.")
 @click.option("--strict", is_flag=True, help="Stop at the first posting that cannot be read.")
@@ -151,7 +151,7 @@ def _filter_options(command: _Command) -> _Command:
     return command
 
 
-@main.command()
+@main.command(short_help="Rank postings for a CV.")
 @click.argument("cv", callback=_not_empty)
 @click.argument("more_sources", nargs=-1, metavar="[SOURCE...]", callback=_not_empty)
 @_ranking_options
@@ -195,7 +195,7 @@ def rank(
             write_line("note: no other posting has anything in common with the CV", error=True)
 
 
-@main.command()
+@main.command(short_help="Show what every word adds to one score.")
 @click.argument("cv", callback=_not_empty)
 @click.argument("posting_id")
 @click.argument("more_sources", nargs=-1, metavar="[SOURCE...]", callback=_not_empty)
@@ -229,7 +229,7 @@ def explain(
     make_console().print(render_explanation(recommendation))
 
 
-@main.command()
+@main.command(short_help="Show what a model holds.")
 @click.option(
     "--model", type=_FOLDER, callback=_not_empty, help=f"Model directory (default: {DEFAULT_MODEL})."
 )
