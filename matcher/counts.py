@@ -14,6 +14,10 @@ from matcher.errors import ModelDamagedError
 
 __all__: Final = ["BlockIndex", "Counts"]
 
+LARGEST_COUNT: Final = 1 << 24
+"""How often a term may occur in a posting."""
+
+LEAST_INVERSE_NORM: Final = 1e-18
 LARGEST_INVERSE_NORM: Final = 1e6
 """A posting with data has a count of at least 1 of a term that weighs about 1, so 1 is the usual largest."""
 
@@ -111,14 +115,14 @@ class BlockIndex:
         by_posting = _counts_from_files(files, f"{name}.by_posting", rows, terms)
         by_term = _counts_from_files(files, f"{name}.by_term", terms, rows)
         inverse = files[f"{name}.inverse_norms"]
-        if len(by_posting.columns) != len(by_term.columns):
-            raise ModelDamagedError(f"{name}: the two orders of the matrix differ in size")
+        if not _agree(by_posting, by_term, terms):
+            raise ModelDamagedError(f"{name}: the two orders of the matrix differ")
         if inverse.shape != (rows,) or inverse.dtype != np.float64:
             raise ModelDamagedError(f"{name}.inverse_norms: expected {rows} numbers of float64")
-        if not np.all((inverse >= 0) & (inverse <= LARGEST_INVERSE_NORM)):  # type: ignore[operator]
-            raise ModelDamagedError(
-                f"{name}.inverse_norms: expected numbers from 0 to {LARGEST_INVERSE_NORM:g}"
-            )
+        sound = (inverse == 0) | ((inverse >= LEAST_INVERSE_NORM) & (inverse <= LARGEST_INVERSE_NORM))  # type: ignore[operator]
+        if not np.all(sound):
+            bounds = f"{LEAST_INVERSE_NORM:g} to {LARGEST_INVERSE_NORM:g}"
+            raise ModelDamagedError(f"{name}.inverse_norms: expected 0 or numbers from {bounds}")
         return cls(weight, by_posting, by_term, inverse)  # type: ignore[arg-type]
 
     def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:
@@ -160,6 +164,7 @@ def _counts_from_files(
         and (entries == 0 or (counts.columns.min() >= 0 and counts.columns.max() < columns))
         and _ascends_within_rows(counts)
         and bool(np.all(counts.counts > 0))
+        and int(counts.counts.max(initial=0)) <= LARGEST_COUNT
     )
     if not sound:
         raise ModelDamagedError(f"{name}: not a sound matrix of {rows} rows and {columns} columns")
@@ -171,3 +176,12 @@ def _ascends_within_rows(counts: Counts) -> bool:
     firsts = counts.starts[1:-1]
     rising[firsts[(firsts > 0) & (firsts < len(counts.columns))] - 1] = True
     return bool(np.all(rising))
+
+
+def _agree(by_posting: Counts, by_term: Counts, terms: int) -> bool:
+    """Return whether two matrices can be transposes: sizes, entries of each term, and totals agree."""
+    return (
+        len(by_posting.columns) == len(by_term.columns)
+        and np.array_equal(np.bincount(by_posting.columns, minlength=terms), np.diff(by_term.starts))
+        and int(by_posting.counts.sum(dtype=np.int64)) == int(by_term.counts.sum(dtype=np.int64))
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from matcher.base import BaseEngine, Engine
@@ -21,7 +22,7 @@ def _make_fast(blocks: Sequence[BlockIndex], rows: int) -> Engine:
     try:
         from matcher.fast import FastEngine
     except ImportError as error:
-        raise OptionError("engine 'fast' needs numba: pip install 'matcher[fast]'") from error
+        raise OptionError(f"engine 'fast' needs numba: pip install 'matcher[fast]' ({error})") from error
     return FastEngine(blocks, rows)
 
 
@@ -69,19 +70,34 @@ class EngineChoice:
     'base'
     """
 
-    CALLS_BEFORE_FAST: Final = 2
+    PROFILES_BEFORE_FAST: Final = 2
     FEWEST_ROWS: Final = 2_000
 
     def __init__(self, blocks: Sequence[BlockIndex], rows: int, name: str | None) -> None:
         self._blocks = blocks
         self._rows = rows
         self._lock = threading.Lock()
-        self._calls = 0
-        self._fixed = name is not None
+        self._profiles = 0
+        self._decided = name is not None
         self._engine = make_engine("base" if name is None else name, blocks, rows)
 
-    def choose(self, profiles: int, *, peek: bool = False) -> Engine:
-        """Return the engine for a call that ranks so many profiles; `peek` does not count as a call.
+    @property
+    def current(self) -> Engine:
+        """The engine in use.
+
+        Examples
+        --------
+        >>> EngineChoice((), 0, None).current.name
+        'base'
+        """
+        return self._engine
+
+    def choose(self, profiles: int) -> Engine:
+        """Return the engine for a call that ranks so many profiles.
+
+        The call that makes the fast engine pay builds it; calls in other threads use the base engine until
+        it is ready. Where it cannot be built (a numba that does not fit, no place for compiled code), the
+        base engine stays: nobody asked for the fast one, and the results are the same.
 
         Examples
         --------
@@ -89,14 +105,14 @@ class EngineChoice:
         'base'
         """
         with self._lock:
-            calls = self._calls + profiles
-            if not peek:
-                self._calls = calls
-            pays = calls > self.CALLS_BEFORE_FAST and self._rows >= self.FEWEST_ROWS
-            if not self._fixed and pays and fast_is_installed():
+            self._profiles += profiles
+            pays = self._profiles > self.PROFILES_BEFORE_FAST and self._rows >= self.FEWEST_ROWS
+            build = pays and not self._decided and fast_is_installed()
+            self._decided |= build
+        if build:
+            with suppress(Exception):
                 self._engine = make_engine("fast", self._blocks, self._rows)
-                self._fixed = True
-            return self._engine
+        return self._engine
 
 
 def fast_is_installed() -> bool:

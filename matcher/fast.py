@@ -23,8 +23,12 @@ MOST_DENSE: Final = 1024
 SPARE: Final = 6
 """Rows proposed beyond those wanted, so that rounding in float32 rarely makes a second scan necessary."""
 
+MOST_WANTED: Final = 1_000
+"""Beyond, keeping the best in order costs more than sorting all scores, which the base engine does."""
+
 _UNIT_ROUNDOFF: Final = 2.0**-24
-_BOOSTS: Final = (1e-12, 1e6)
+LEAST_BOOST: Final = 1e-30
+LARGEST_BOOST: Final = 1e6
 
 
 class Layout(NamedTuple):
@@ -35,6 +39,8 @@ class Layout(NamedTuple):
     ends: NDArray[np.int64]
     local: NDArray[np.uint16]
     small: NDArray[np.uint8]
+    pieces: int
+    """The most additions that one count can take: its dense part, and one for each 255 that are left."""
 
 
 def make_layout(by_term: Counts, rows: int) -> Layout:
@@ -57,14 +63,13 @@ def make_layout(by_term: Counts, rows: int) -> Layout:
     dense = np.zeros((pages, len(frequent), PAGE // 2), np.uint8)
     ends = np.zeros(len(frequency) * blocks + 1, np.int64)
     nothing = np.zeros(0, np.uint16), np.zeros(0, np.uint8)
-    # The arrays may be memory-mapped; the kernel wants plain ones.
-    source = tuple(np.asarray(part) for part in by_term)
-    fill_layout(*source, dense_row, blocks, dense, ends, *nothing)
+    fill_layout(*by_term, dense_row, blocks, dense, ends, *nothing)
     np.cumsum(ends, out=ends)
     local, small = np.empty(ends[-1], np.uint16), np.empty(ends[-1], np.uint8)
     if len(local):
-        fill_layout(*source, dense_row, blocks, dense, ends[:-1].copy(), local, small)
-    return Layout(dense_row, dense, ends, local, small)
+        fill_layout(*by_term, dense_row, blocks, dense, ends[:-1].copy(), local, small)
+    pieces = 1 + -(-int(by_term.counts.max(initial=1)) // 255)
+    return Layout(dense_row, dense, ends, local, small, pieces)
 
 
 class FastEngine:
@@ -97,10 +102,8 @@ class FastEngine:
         sides = [block.by_term for block in blocks[1:]]
         self._side_offsets = np.cumsum([0, *(len(side.columns) for side in sides)])
         nothing = np.zeros(0, np.int32)
-        self._side_rows = np.concatenate([np.asarray(side.columns) for side in sides] or [nothing])
-        self._side_counts = np.concatenate(
-            [np.asarray(side.counts) for side in sides] or [np.zeros(0, np.uint8)]
-        )
+        self._side_rows = np.concatenate([side.columns for side in sides] or [nothing])
+        self._side_counts = np.concatenate([side.counts for side in sides] or [np.zeros(0, np.uint8)])
 
     def propose(self, query: Query, wanted: int) -> Proposal:
         """Return the best `wanted` rows and a few more, by scores in float32.
@@ -120,13 +123,11 @@ class FastEngine:
         >>> FastEngine((), 2).propose_many([], 1)
         []
         """
-        if self._layout is None or not queries or not self._bears(queries[0]):
+        if self._layout is None or not queries or wanted > MOST_WANTED or _is_large(queries[0]):
             return self._base.propose_many(queries, wanted)
         blocks = max(1, -(-self.rows // BLOCK))
         size = min(wanted + max(SPARE, wanted // 8), max(1, self.rows))
-        lift = np.zeros(0, np.float32)
-        if queries[0].boosts:
-            lift = np.sum(queries[0].boosts, axis=0, dtype=np.float32)
+        lift, dropped = _lift(queries[0].boosts)
         mask = queries[0].mask
         allowed = np.zeros(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
         values = np.zeros((len(queries), size), np.float32)
@@ -137,17 +138,8 @@ class FastEngine:
         for block in range(blocks):
             for number, arguments in enumerate(prepared):
                 best = values[number], rows[number]
-                scan(self.rows, block, blocks, *layout[1:], *arguments, lift, allowed, sums, *best)
-        return [self._judge(query, values[n], rows[n]) for n, query in enumerate(queries)]
-
-    def _bears(self, query: Query) -> bool:
-        """Return whether float32 can hold the boosts next to scores of cosines."""
-        least, most = _BOOSTS
-        return all(
-            float(boost.max(initial=0.0)) <= most
-            and float(np.min(boost, where=boost > 0, initial=most)) >= least
-            for boost in query.boosts
-        )
+                scan(self.rows, block, blocks, *layout[1:5], *arguments, lift, allowed, sums, *best)
+        return [self._judge(query, values[n], rows[n], dropped) for n, query in enumerate(queries)]
 
     def _scale(self, present: tuple[bool, ...]) -> NDArray[np.float32]:
         """Return weight / total weight / norm of each posting, for queries with data in these blocks."""
@@ -191,16 +183,35 @@ class FastEngine:
             scale[1:],
         )
 
-    def _judge(self, query: Query, values: NDArray[np.float32], rows: NDArray[np.int64]) -> Proposal:
+    def _judge(
+        self, query: Query, values: NDArray[np.float32], rows: NDArray[np.int64], dropped: float
+    ) -> Proposal:
         """Return the rows found, and what a row left out can score at most.
 
         All summands are at least 0, so a sum in float32 is off by at most one rounding for each of them and
-        a few for weights and scales, relative to the true sum (Higham 2002, section 4.2).
+        a few for weights and scales, relative to the true sum (Higham 2002, section 4.2). A large count is
+        added in pieces, each a summand of its own.
         """
-        terms = sum(len(part.features) for part in query.blocks) + len(query.boosts)
+        assert self._layout is not None  # noqa: S101 - callers check
+        terms = self._layout.pieces * sum(len(part.features) for part in query.blocks) + len(query.boosts)
         full = rows[0] >= 0 and len(rows) < self.rows
         left_out = float(values[0]) * (1 + 2 * (terms + 16) * _UNIT_ROUNDOFF) if full else 0.0
-        return Proposal(np.sort(rows[rows >= 0]), left_out)
+        return Proposal(np.sort(rows[rows >= 0]), left_out + dropped)
+
+
+def _is_large(query: Query) -> bool:
+    """Return whether boosts would leave no digits of a float32 for the cosines."""
+    return any(float(boost.max(initial=0.0)) > LARGEST_BOOST for boost in query.boosts)
+
+
+def _lift(boosts: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float32], float]:
+    """Return the sum of boosts in float32 without values too small for it, and the most that leaves out."""
+    if not boosts:
+        return np.zeros(0, np.float32), 0.0
+    total = np.sum(boosts, axis=0)
+    small = total < LEAST_BOOST
+    dropped = float(total.max(where=small, initial=0.0))
+    return np.where(small, 0.0, total).astype(np.float32), dropped
 
 
 class _Part(NamedTuple):

@@ -109,7 +109,7 @@ class Index:
         Ranking(rows=array([0]), scores=array([1.]))
         """
         engine = engine or self._base()
-        return self._certify(query, k, engine.propose(query, k), engine)
+        return self._certify(query, k, engine.propose(query, k))
 
     def search_many(self, queries: Sequence[Query], k: int, engine: Engine | None = None) -> list[Ranking]:
         """Return `search` of each query; the queries share one mask and one set of boosts.
@@ -121,25 +121,21 @@ class Index:
         """
         engine = engine or self._base()
         proposals = engine.propose_many(queries, k)
-        return [
-            self._certify(query, k, proposal, engine)
-            for query, proposal in zip(queries, proposals, strict=True)
-        ]
+        return [self._certify(query, k, proposal) for query, proposal in zip(queries, proposals, strict=True)]
 
     def _base(self) -> BaseEngine:
         return BaseEngine(self.blocks, self.rows)
 
-    def _certify(self, query: Query, k: int, proposal: Proposal, engine: Engine) -> Ranking:
+    def _certify(self, query: Query, k: int, proposal: Proposal) -> Ranking:
         """Rescore a proposal; widen it until nothing that was left out can be among the best."""
-        wanted = k
         while True:
             scores = self.contributions(query.blocks, proposal.rows, query.boosts).scores(len(proposal.rows))
             order = np.lexsort((proposal.rows, -scores))[:k]
             rows, scores = proposal.rows[order], scores[order]
             if proposal.left_out <= 0 or (len(rows) == k and scores[-1] > proposal.left_out):
                 break
-            wanted *= 8
-            proposal = engine.propose(query, min(wanted, self.rows))
+            # Too many scores tie or nearly tie: the base engine proposes all of them in one pass.
+            proposal = self._base().propose(query, k)
         if len(rows) < k:
             # Nothing in common means a score of exactly 0: no need to compute it.
             rest = np.ones(self.rows, np.bool_) if query.mask is None else query.mask.copy()
@@ -161,6 +157,8 @@ class Index:
         """
         proposed, error = self._base().score_all(query)
         score = float(self.contributions(query.blocks, np.array([row]), query.boosts).scores(1)[0])
+        if not score:  # behind everything that scores, and among its like by row
+            return 1 + int(np.count_nonzero(proposed > 0)) + int(np.count_nonzero(proposed[:row] <= 0)), score
         gap = proposed - score
         near = np.flatnonzero(np.abs(gap) <= 2 * error)
         scores = self.contributions(query.blocks, near, query.boosts).scores(len(near))

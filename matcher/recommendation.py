@@ -70,9 +70,11 @@ class Recommendation:
         >>> Recommendation(1, 0.0, Posting(id="1"), ()).contributions
         ()
         """
-        if callable(self.explanation):
-            object.__setattr__(self, "explanation", self.explanation())
-        return self.explanation  # type: ignore[return-value]
+        explanation = self.explanation  # read once: another thread may be replacing it
+        if callable(explanation):
+            explanation = explanation()
+            object.__setattr__(self, "explanation", explanation)
+        return explanation
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Recommendation) and self._fields() == other._fields()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,55 @@ def test_many_equal_scores_are_widened_until_certain() -> None:
         assert [entry.posting.id for entry in ranking] == [f"{number:05d}" for number in range(5)]
 
 
+def test_counts_that_are_added_in_pieces_do_not_mislead() -> None:
+    """A count of hundreds of thousands takes thousands of roundings in float32; the bound must know."""
+    rows = 1_582
+    dense = np.zeros((rows, 2), np.int64)
+    dense[7, 0] = 344_250
+    dense[:7, 0] = 255
+    dense[:7, 1] = [4, 5, 6, 7, 8, 8, 8]
+    dense[8:, 1] = 1
+    starts = np.concatenate([[0], np.cumsum((dense > 0).sum(axis=1))]).astype(np.int64)
+    counts = Counts(starts, np.nonzero(dense)[1].astype(np.int32), dense[dense > 0].astype(np.uint32))
+    block = BlockIndex.from_counts(1.0, counts, np.array([6.2, 1.0]))
+    index, query = Index((block,), rows), Query([BlockQuery(np.array([0], np.int32), np.array([0.1613]))])
+    for name in ENGINES:
+        assert index.search(query, 1, make_engine(name, index.blocks, rows)).rows.tolist() == [7], name
+
+
+def test_a_fast_engine_that_cannot_be_built_leaves_the_base_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(blocks: Any, rows: int) -> Any:
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setitem(ENGINES, "fast", fail)  # type: ignore[arg-type]
+    matcher = Matcher.fit([Posting(id=str(number), title="Cook") for number in range(2_100)])
+    assert [matcher.recommend("cook", k=1)[0].posting.id for _ in range(5)] == ["0"] * 5
+    assert matcher.engine == "base"
+
+
+def test_a_batch_is_shared_out_to_all_threads() -> None:
+    matcher = Matcher.fit(board(3, 300), engine="base")
+    seen: list[int] = []
+    matcher.recommend_many(["cook"] * 8, threads=4, progress=lambda stage, done, total: seen.append(done))
+    assert seen == [2, 4, 6, 8]
+
+
+def test_old_postings_keep_the_fast_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    postings = [*board(2, 50), Posting(id="old", title="cook", posted=datetime(2015, 1, 1, tzinfo=UTC))]
+    postings.append(Posting(id="new", title="cook", posted=datetime(2026, 1, 1, tzinfo=UTC)))
+    matcher = Matcher.fit(postings, engine="fast")
+    plain = Matcher.fit(postings, engine="base").recommend("cook", boosts=[Freshness()])
+    monkeypatch.setattr("matcher.base.BaseEngine.propose_many", None)
+    assert bits(matcher.recommend("cook", boosts=[Freshness()])) == bits(plain)
+
+
+def test_a_posting_with_nothing_in_common_is_ranked_by_id() -> None:
+    matcher = Matcher.fit(
+        [Posting(id=str(number), title="Cook" if number == 3 else "Nurse") for number in range(6)]
+    )
+    assert [matcher.explain("cook", str(number)).rank for number in range(6)] == [2, 3, 4, 1, 5, 6]
+
+
 def test_several_blocks_of_postings() -> None:
     """More postings than fit 16 bits, so that rows of a later block are found too."""
     rows = 70_000
@@ -215,5 +265,6 @@ except OptionError as error:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == [
         "['0', '0', '0', '0'] base",
-        "engine 'fast' needs numba: pip install 'matcher[fast]'",
+        "engine 'fast' needs numba: pip install 'matcher[fast]' "
+        "(import of numba halted; None in sys.modules)",
     ]
