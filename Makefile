@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint model bench clean
+.PHONY: demo test lint model bench speed clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/matcher rank examples/cvs/nurse-aoife.txt --model models/demo -k 5
@@ -24,6 +24,10 @@ model: $(VENV)/demo.stamp
 bench: $(VENV)/demo.stamp
 	$(BIN)/python benchmarks/judged_cvs.py
 
+# Speed beside named peers at 10,000 postings; takes a few minutes.
+speed: $(VENV)/bench.stamp
+	$(BIN)/python benchmarks/speed.py 10000
+
 $(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "matcher needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
@@ -40,6 +44,10 @@ $(VENV)/test.stamp: $(VENV)/demo.stamp
 
 $(VENV)/lint.stamp: $(VENV)/demo.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,lint]'
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/demo.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
 clean:
