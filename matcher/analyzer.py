@@ -64,7 +64,7 @@ _GENDER_MARKER: Final = re.compile(
 # Case matters: the r of "Angestellte/r" is an ending, the R of "Software/R" a language. What stands before an
 # ending is checked when one is found: a look-behind would be tried at every character.
 _GENDER_ENDING: Final = re.compile(
-    r"(?:[*:_·]|/-?)(?P<woman>in(?:nen)?|IN(?:NEN)?)(?![\w/])"
+    r"(?:[*:_·]|/-?)(?:in(?:nen)?|IN(?:NEN)?)(?![\w/])"
     r"|\((?:in(?:nen)?|r)\)(?![\w/])"
     r"|(?:[*:_·]|/-?)(?P<flexion>[rns])(?![\w/])"
     r"|(?P<inner>In(?:nen)?)(?!\w)"

@@ -19,6 +19,7 @@ from matcher.learning import BlockQuery
 __all__: Final = ["BaseEngine", "Engine", "Proposal", "Query", "gather", "total_weights"]
 
 _UNIT_ROUNDOFF: Final = 2.0**-53
+_LEAST_FLOAT: Final = 2.0**-1074
 
 
 class Query(NamedTuple):
@@ -69,9 +70,11 @@ class Engine(Protocol):
 
 
 def total_weights(
-    blocks: Sequence[BlockIndex], queries: Sequence[BlockQuery], rows: NDArray[np.int64] | slice
+    blocks: Sequence[BlockIndex], asked: Sequence[bool], rows: NDArray[np.int64] | slice
 ) -> NDArray[np.float64]:
     """Return, for `rows`, the sum of the weights of the blocks in which both sides have data.
+
+    `asked` says for each block whether the query has data in it.
 
     Examples
     --------
@@ -79,8 +82,8 @@ def total_weights(
     (0,)
     """
     totals: NDArray[np.float64] = np.zeros(0)
-    for block, query in zip(blocks, queries, strict=True):
-        share = (block.inverse_norms[rows] > 0) * (block.weight if len(query.features) else 0.0)
+    for block, is_asked in zip(blocks, asked, strict=True):
+        share = (block.inverse_norms[rows] > 0) * (block.weight if is_asked else 0.0)
         totals = totals + share if len(totals) else share.astype(np.float64)
     return totals
 
@@ -136,19 +139,23 @@ class BaseEngine:
         Examples
         --------
         >>> BaseEngine((), 2).score_all(Query(()))
-        (array([0., 0.]), 0.0)
+        (array([0., 0.]), 8e-323)
         """
         scores = np.zeros(self.rows)
         for block, part in zip(self.blocks, query.blocks, strict=True):
             if len(part.features) and block.weight:
                 scores += block.weight * self._cosines(block, part)
         if self.blocks:
-            totals = total_weights(self.blocks, query.blocks, slice(None))
+            totals = total_weights(
+                self.blocks, [len(part.features) > 0 for part in query.blocks], slice(None)
+            )
             scores = np.divide(scores, totals, out=np.zeros(self.rows), where=totals > 0)
         for boost in query.boosts:
             scores += boost
         terms = sum(len(part.features) for part in query.blocks) + len(query.boosts)
-        return scores, 2 * (terms + 8) * _UNIT_ROUNDOFF * float(scores.max(initial=0.0))
+        # Below the normal numbers a rounding is absolute, not relative.
+        error = 2 * (terms + 8) * (_UNIT_ROUNDOFF * float(scores.max(initial=0.0)) + _LEAST_FLOAT)
+        return scores, error
 
     def _cosines(self, block: BlockIndex, part: BlockQuery) -> NDArray[np.float64]:
         # One slice a term: contiguous copies beat gathering entry by entry.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue
 from matcher.errors import OptionError, PostingError
-from matcher.posting import Posting
+from matcher.posting import Posting, to_milliseconds
 
 __all__: Final = ["BOOSTS", "Boost", "Featured", "Freshness"]
 
@@ -120,7 +120,7 @@ class Freshness:
         if self.now is not None and not isinstance(self.now, datetime):
             raise OptionError(f"now must be a datetime or None, got {self.now!r}")
         try:
-            Posting(id="-", posted=self.now)
+            _ = self.now and to_milliseconds(self.now)
         except PostingError:
             raise OptionError(f"now must be a date within the calendar, got {self.now!r}") from None
 
@@ -135,8 +135,7 @@ class Freshness:
         dated = catalogue.posted != NO_DATE
         values = np.zeros(len(catalogue))
         if dated.any():
-            now = Posting(id="-", posted=self.now).posted_milliseconds
-            newest = int(catalogue.posted[dated].max()) if now is None else now
+            newest = int(catalogue.posted[dated].max()) if self.now is None else to_milliseconds(self.now)
             age = np.maximum(newest - catalogue.posted[dated], 0) / _DAY
             with np.errstate(over="ignore", under="ignore"):  # an age of endless half-lives leaves nothing
                 values[dated] = self.weight * np.exp2(-age / self.half_life_days)

@@ -145,9 +145,7 @@ class FastEngine:
         """Return weight / total weight / norm of each posting, for queries with data in these blocks."""
         with self._lock:
             if present not in self._scales:
-                some, none = np.zeros(1, np.int32), np.zeros(0, np.int32)
-                parts = [_Part(some if has else none) for has in present]
-                totals = total_weights(self.blocks, parts, slice(None))  # type: ignore[arg-type]
+                totals = total_weights(self.blocks, present, slice(None))
                 scale = np.zeros((len(self.blocks), self.rows), np.float32)
                 for number, block in enumerate(self.blocks):
                     share = np.divide(block.weight, totals, out=np.zeros(self.rows), where=totals > 0)
@@ -212,7 +210,3 @@ def _lift(boosts: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float32], f
     small = total < LEAST_BOOST
     dropped = float(total.max(where=small, initial=0.0))
     return np.where(small, 0.0, total).astype(np.float32), dropped
-
-
-class _Part(NamedTuple):
-    features: NDArray[np.int32]

@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue, Categories
 from matcher.errors import FilterError, PostingError
-from matcher.posting import Posting, normalise_hashtag, normalise_hashtags, split_hashtags
+from matcher.posting import (
+    is_remote,
+    normalise_hashtag,
+    normalise_hashtags,
+    split_hashtags,
+    to_milliseconds,
+)
 
 __all__: Final = ["FILTERS", "Filter", "select_postings"]
 
@@ -83,6 +89,7 @@ def select_postings(catalogue: Catalogue, filters: Mapping[str, Any]) -> tuple[M
 
     Examples
     --------
+    >>> from matcher.posting import Posting
     >>> places = {"1": "Bern", "2": "Remote"}
     >>> catalogue = Catalogue.from_postings(Posting(id=key, location=place) for key, place in places.items())
     >>> select_postings(catalogue, {"location": "bern"})
@@ -158,11 +165,9 @@ def _parse_moment(name: str) -> Callable[[Any], int]:
         if not isinstance(moment, datetime):
             raise _fail(name, value, "a date such as 2026-03-01")
         try:
-            milliseconds = Posting(id="-", posted=moment).posted_milliseconds
+            return to_milliseconds(moment)
         except PostingError:
             raise _fail(name, value, "a date within the calendar") from None
-        assert milliseconds is not None  # noqa: S101 - the line above sets it
-        return milliseconds
 
     return parse
 
@@ -204,7 +209,7 @@ def _select_job_type(catalogue: Catalogue, wanted: list[tuple[str, ...]]) -> Mas
 
 
 def _select_remote(catalogue: Catalogue, wanted: bool) -> Mask:
-    return _select_values(catalogue.locations, lambda value: Posting(id="-", location=value).remote == wanted)
+    return _select_values(catalogue.locations, lambda value: is_remote(value) == wanted)
 
 
 def _select_posted_since(catalogue: Catalogue, since: int) -> Mask:

@@ -127,15 +127,12 @@ class Index:
         return BaseEngine(self.blocks, self.rows)
 
     def _certify(self, query: Query, k: int, proposal: Proposal) -> Ranking:
-        """Rescore a proposal; widen it until nothing that was left out can be among the best."""
-        while True:
-            scores = self.contributions(query.blocks, proposal.rows, query.boosts).scores(len(proposal.rows))
-            order = np.lexsort((proposal.rows, -scores))[:k]
-            rows, scores = proposal.rows[order], scores[order]
-            if proposal.left_out <= 0 or (len(rows) == k and scores[-1] > proposal.left_out):
-                break
+        """Rescore a proposal; widen it when something that was left out could be among the best."""
+        rows, scores = self._rescore(query, k, proposal.rows)
+        if proposal.left_out > 0 and (len(rows) < k or scores[-1] <= proposal.left_out):
             # Too many scores tie or nearly tie: the base engine proposes all of them in one pass.
             proposal = self._base().propose(query, k)
+            rows, scores = self._rescore(query, k, proposal.rows)
         if len(rows) < k:
             # Nothing in common means a score of exactly 0: no need to compute it.
             rest = np.ones(self.rows, np.bool_) if query.mask is None else query.mask.copy()
@@ -143,6 +140,12 @@ class Index:
             zeros = np.flatnonzero(rest)[: k - len(rows)]
             rows, scores = np.concatenate([rows, zeros]), np.concatenate([scores, np.zeros(len(zeros))])
         return Ranking(rows, scores)
+
+    def _rescore(self, query: Query, k: int, rows: NDArray[np.int64]) -> Ranking:
+        """Return the `k` best of `rows` by canonical score, then by row."""
+        scores = self.contributions(query.blocks, rows, query.boosts).scores(len(rows))
+        order = np.lexsort((rows, -scores))[:k]
+        return Ranking(rows[order], scores[order])
 
     def rank_of(self, query: Query, row: int) -> tuple[int, float]:
         """Return the rank (from 1) and canonical score of one posting among all.
@@ -181,7 +184,7 @@ class Index:
         >>> index.contributions([BlockQuery(np.array([0], np.int32), np.array([1.0]))], np.array([0])).values
         array([1.])
         """
-        totals = total_weights(self.blocks, queries, rows)
+        totals = total_weights(self.blocks, [len(query.features) > 0 for query in queries], rows)
         parts: list[Contributions] = []
         for number, (block, query) in enumerate(zip(self.blocks, queries, strict=True)):
             if not len(query.features) or block.weight == 0:

@@ -15,7 +15,16 @@ from typing import Any, Final
 
 from matcher.errors import PostingError
 
-__all__: Final = ["RECORD_NAMES", "Posting", "normalise_hashtag", "normalise_hashtags", "split_hashtags"]
+__all__: Final = [
+    "RECORD_NAMES",
+    "Posting",
+    "from_milliseconds",
+    "is_remote",
+    "normalise_hashtag",
+    "normalise_hashtags",
+    "split_hashtags",
+    "to_milliseconds",
+]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -135,6 +144,58 @@ def _unique(tags: Iterable[str]) -> list[str]:
     return [tag for tag in dict.fromkeys(tags) if tag]
 
 
+def is_remote(location: str) -> bool:
+    """Return whether a location says that the work can be done from anywhere.
+
+    Examples
+    --------
+    >>> is_remote("Berlin or remote"), is_remote("Bern (no remote)")
+    (True, False)
+    """
+    location = " ".join(location.split())
+    return bool(_REMOTE.search(location)) and not _NOT_REMOTE.search(location)
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Return milliseconds from 1970-01-01 UTC to a moment; one without time zone counts as UTC.
+
+    Raises
+    ------
+    PostingError
+        When it lies outside the calendar in UTC.
+
+    Examples
+    --------
+    >>> to_milliseconds(datetime(2026, 3, 1))
+    1772323200000
+    """
+    try:
+        milliseconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+        from_milliseconds(milliseconds)
+    except OverflowError:
+        raise PostingError(f"{moment} is outside the calendar") from None
+    return milliseconds
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Return the moment so many milliseconds after 1970-01-01 UTC.
+
+    Raises
+    ------
+    PostingError
+        When it lies outside the calendar.
+
+    Examples
+    --------
+    >>> from_milliseconds(1772323200000).date().isoformat()
+    '2026-03-01'
+    """
+    try:
+        return _EPOCH + milliseconds * _MILLISECOND
+    except OverflowError:
+        raise PostingError(f"timestamp {milliseconds} is outside the calendar") from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
     """One job advert. Immutable; only `id` is required.
@@ -213,11 +274,10 @@ class Posting:
             raise PostingError(f"posting {self.id!r}: extra must not repeat the field {min(taken)!r}")
         object.__setattr__(self, "hashtags", self._normal_hashtags())
         if self.posted is not None:
-            aware = self.posted if self.posted.tzinfo else self.posted.replace(tzinfo=UTC)
             try:
-                object.__setattr__(self, "posted", _from_milliseconds((aware - _EPOCH) // _MILLISECOND))
-            except OverflowError:
-                raise PostingError(f"posting {self.id!r}: {self.posted} is outside the calendar") from None
+                object.__setattr__(self, "posted", from_milliseconds(to_milliseconds(self.posted)))
+            except PostingError as error:
+                raise PostingError(f"posting {self.id!r}: {error.reason}") from None
 
     def _normal_hashtags(self) -> tuple[str, ...]:
         if isinstance(self.hashtags, str):
@@ -237,8 +297,7 @@ class Posting:
         >>> [Posting(id="1", location=place).remote for place in places]
         [True, False, False]
         """
-        location = " ".join(self.location.split())
-        return bool(_REMOTE.search(location)) and not _NOT_REMOTE.search(location)
+        return is_remote(self.location)
 
     @property
     def posted_milliseconds(self) -> int | None:
@@ -249,7 +308,7 @@ class Posting:
         >>> Posting(id="1", posted=datetime(2026, 3, 1)).posted_milliseconds
         1772323200000
         """
-        return None if self.posted is None else (self.posted - _EPOCH) // _MILLISECOND
+        return None if self.posted is None else to_milliseconds(self.posted)
 
     def to_record(self) -> dict[str, Any]:
         """Return the posting as JSON values under the names of `RECORD_NAMES`; empty fields are left out.
@@ -294,16 +353,9 @@ class Posting:
         if stamp is not None:
             if isinstance(stamp, bool) or not isinstance(stamp, int):
                 raise PostingError(f"timestamp must be whole milliseconds, got {stamp!r}")
-            try:
-                known["posted"] = _from_milliseconds(stamp)
-            except OverflowError:
-                raise PostingError(f"timestamp {stamp} is outside the calendar") from None
+            known["posted"] = from_milliseconds(stamp)
         known.setdefault("id", "")
         return cls(**known, extra={key: value for key, value in record.items() if key not in RECORD_KEYS})
-
-
-def _from_milliseconds(milliseconds: int) -> datetime:
-    return _EPOCH + milliseconds * _MILLISECOND
 
 
 RECORD_KEYS: Final = frozenset(RECORD_NAMES.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from matcher.catalogue import NO_DATE
-from matcher.posting import Posting
+from matcher.posting import from_milliseconds
 from matcher.recommendation import Recommendation
 from matcher.terminal import printable
 
@@ -50,6 +50,7 @@ def render_recommendations(recommendations: Iterable[Recommendation]) -> Table:
     Examples
     --------
     >>> from rich.console import Console
+    >>> from matcher import Posting
     >>> posting = Posting(id="1", title="Cook", company="Beck", location="Bern", url="https://beck.example/1")
     >>> Console(width=60).print(render_recommendations([Recommendation(1, 0.25, posting, ())]))
      #   Score   Posting
@@ -76,7 +77,7 @@ def render_explanation(recommendation: Recommendation) -> Table:
 
     Examples
     --------
-    >>> from matcher.recommendation import Contribution
+    >>> from matcher import Contribution, Posting
     >>> posting = Posting(id="1", title="Cook")
     >>> table = render_explanation(Recommendation(1, 0.5, posting, (Contribution("text", "cook", 0.5),)))
     >>> table.row_count
@@ -105,23 +106,19 @@ def describe_model(matcher: Matcher) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from matcher import Matcher
+    >>> from matcher import Matcher, Posting
     >>> describe_model(Matcher.fit([Posting(id="1", title="Cook", hashtags=["bread"])]))["postings"]
     1
     """
     catalogue = matcher.postings
     dated = catalogue.posted[catalogue.posted != NO_DATE]
-    dates = (
-        [Posting.from_record({"id": "-", "timestamp": int(day)}).posted for day in (dated.min(), dated.max())]
-        if (len(dated))
-        else []
-    )
+    ends = [int(dated.min()), int(dated.max())] if len(dated) else []
     return {
         "generation": matcher.generation,
         "postings": len(matcher),
         "companies": len([name for name in catalogue.companies.values if name]),
         "locations": len([name for name in catalogue.locations.values if name]),
-        "posted": [day.date().isoformat() for day in dates if day],
+        "posted": [from_milliseconds(end).date().isoformat() for end in ends],
         "blocks": [
             {"name": fitted.block.name, "weight": fitted.block.weight, "features": len(fitted.vocabulary)}
             for fitted in matcher.features

@@ -1,8 +1,8 @@
 """Many strings as two arrays: one UTF-8 blob, one line a string, and where each line starts.
 
 That is how vocabularies, posting ids and column values lie on disk (a text file that any editor
-opens, plus offsets) and in memory (mapped, never copied). Sorted tables are searched by bisection:
-opening one with a million terms costs nothing.
+opens, plus offsets) and in memory (mapped, never copied). One string is found by bisection, many at once
+by hashes that are made when they are first needed; there is no dictionary of all strings.
 """
 
 from __future__ import annotations

@@ -159,6 +159,13 @@ def test_old_postings_keep_the_fast_engine(monkeypatch: pytest.MonkeyPatch) -> N
     assert bits(matcher.recommend("cook", boosts=[Freshness()])) == bits(plain)
 
 
+def test_scores_below_the_normal_numbers_end_the_search() -> None:
+    postings = [Posting(id=str(number), title="x", featured=1) for number in range(5)]
+    for name in ENGINES:
+        ranking = Matcher.fit(postings, engine=name).recommend("zzz", k=2, boosts=[Featured(1e-310)])
+        assert [entry.posting.id for entry in ranking] == ["0", "1"]
+
+
 def test_a_posting_with_nothing_in_common_is_ranked_by_id() -> None:
     matcher = Matcher.fit(
         [Posting(id=str(number), title="Cook" if number == 3 else "Nurse") for number in range(6)]
