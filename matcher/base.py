@@ -7,16 +7,23 @@ certify the answer. So every engine leads to the same rows and the same bits, an
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.counts import BlockIndex
+from matcher.counts import BlockIndex, Counts
+from matcher.frequent import FrequentTerms
 from matcher.learning import BlockQuery
 
-__all__: Final = ["BaseEngine", "Engine", "Proposal", "Query", "gather", "total_weights"]
+__all__: Final = ["BaseEngine", "Engine", "Proposal", "Query", "add_lists", "gather", "total_weights"]
+
+ENTRIES_AT_ONCE: Final = 1 << 16
+"""Entries added up together: enough to make a call worth it, few enough to stay in the cache."""
+
 
 _UNIT_ROUNDOFF: Final = 2.0**-53
 _LEAST_FLOAT: Final = 2.0**-1074
@@ -103,8 +110,42 @@ def gather(starts: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.in
     return np.arange(len(owners)) + (begins - before)[owners], owners
 
 
+def add_lists(
+    by_term: Counts, features: NDArray[Any], weights: NDArray[np.float64], sums: NDArray[np.float64]
+) -> None:
+    """Add ``count * weight`` of every entry of the terms' lists to the `sums` of their postings.
+
+    Examples
+    --------
+    >>> counts = Counts(np.array([0, 2, 3]), np.array([0, 2, 2], np.int32), np.array([1, 4, 3], np.uint8))
+    >>> sums = np.zeros(3)
+    >>> add_lists(counts, np.array([0, 1]), np.array([0.5, 0.25]), sums)
+    >>> sums
+    array([0.5 , 0.  , 2.75])
+    """
+    begins, ends = by_term.starts[features], by_term.starts[features + 1]
+    lengths = ends - begins
+    totals = np.cumsum(lengths)
+    # One slice a term: contiguous copies beat gathering entry by entry.
+    spans = [slice(begin, end) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)]
+    first = 0
+    while first < len(spans):
+        room = (int(totals[first - 1]) if first else 0) + ENTRIES_AT_ONCE
+        last = max(first + 1, int(totals.searchsorted(room, side="right")))
+        some = slice(first, last)
+        rows = np.concatenate([by_term.columns[span] for span in spans[some]], dtype=np.int64)
+        values = np.concatenate([by_term.counts[span] for span in spans[some]], dtype=np.float64)
+        values *= np.repeat(weights[some], lengths[some])
+        np.add.at(sums, rows, values)
+        first = last
+
+
 class BaseEngine:
-    """Numpy alone: adds up every posting's score, term list by term list.
+    """Numpy alone.
+
+    The first profiles are scored by adding up the lists of all their terms. An engine that goes on to rank
+    more of them builds `FrequentTerms`, then adds up the lists of the others only: what frequent terms can
+    add at most decides which few postings need a closer look.
 
     Parameters
     ----------
@@ -118,11 +159,32 @@ class BaseEngine:
     'base'
     """
 
+    PROFILES_BEFORE_BUILDING: Final = 16
+    """Building takes about as long as what it saves on so many."""
+
+    FEWEST_ROWS: Final = 2_000
+    FEWEST_ENTRIES: Final = 8
+    """Bounds cost as much as adding up so many entries a posting of frequent terms."""
+
+    MOST_WANTED: Final = 1 / 400
+    """Share of the postings. The last of so many scores too little to leave much out."""
+
+    MOST_LOOKED_AT: Final = 1 / 4
+    """Share of the postings. Looking at more of them takes longer than adding up the lists."""
+
     name = "base"
 
     def __init__(self, blocks: Sequence[BlockIndex], rows: int) -> None:
         self.blocks = blocks
         self.rows = rows
+        self._lock = threading.Lock()
+        self._profiles = 0
+        self._building = False
+        self._frequent: FrequentTerms | None = None
+        # Frequent terms are those of the block with the most entries.
+        sizes = [len(block.by_term.columns) for block in blocks]
+        self._main = sizes.index(max(sizes)) if sizes else 0
+        self._scales: dict[tuple[bool, ...], list[NDArray[np.float64]]] = {}
 
     def score_all(self, query: Query) -> tuple[NDArray[np.float64], float]:
         """Return every posting's score up to rounding, and a bound on the difference to the canonical one.
@@ -141,36 +203,38 @@ class BaseEngine:
         >>> BaseEngine((), 2).score_all(Query(()))
         (array([0., 0.]), 8e-323)
         """
+        scores = self._score(query, range(len(self.blocks)))
+        return scores, _error(query, scores)
+
+    def _score(self, query: Query, numbers: Sequence[int]) -> NDArray[np.float64]:
+        """Return what the blocks with these numbers, and all boosts, add to each posting's score."""
         scores = np.zeros(self.rows)
-        for block, part in zip(self.blocks, query.blocks, strict=True):
-            if len(part.features) and block.weight:
-                scores += block.weight * self._cosines(block, part)
-        if self.blocks:
-            totals = total_weights(
-                self.blocks, [len(part.features) > 0 for part in query.blocks], slice(None)
-            )
-            scores = np.divide(scores, totals, out=np.zeros(self.rows), where=totals > 0)
+        scales = self._scale(query)
+        for number in numbers:
+            part = query.blocks[number]
+            if len(part.features) and self.blocks[number].weight:
+                sums = np.zeros(self.rows)
+                add_lists(self.blocks[number].by_term, part.features, part.weights, sums)
+                sums *= scales[number]
+                scores += sums
         for boost in query.boosts:
             scores += boost
-        terms = sum(len(part.features) for part in query.blocks) + len(query.boosts)
-        # Below the normal numbers a rounding is absolute, not relative.
-        error = 2 * (terms + 8) * (_UNIT_ROUNDOFF * float(scores.max(initial=0.0)) + _LEAST_FLOAT)
-        return scores, error
+        return scores
 
-    def _cosines(self, block: BlockIndex, part: BlockQuery) -> NDArray[np.float64]:
-        # One slice a term: contiguous copies beat gathering entry by entry.
-        begins, ends = (
-            block.by_term.starts[part.features].tolist(),
-            block.by_term.starts[part.features + 1].tolist(),
-        )
-        spans = [slice(begin, end) for begin, end in zip(begins, ends, strict=True)]
-        rows = np.concatenate([block.by_term.columns[span] for span in spans])
-        counts = np.concatenate([block.by_term.counts[span] for span in spans])
-        weights = np.repeat(part.weights, [end - begin for begin, end in zip(begins, ends, strict=True)])
-        weights *= counts
-        sums = np.bincount(rows, weights=weights, minlength=self.rows)
-        cosines: NDArray[np.float64] = sums * block.inverse_norms
-        return cosines
+    def _scale(self, query: Query) -> list[NDArray[np.float64]]:
+        """Return what each block's sums are multiplied by: weight / total weight / norm of the posting."""
+        present = tuple(len(part.features) > 0 for part in query.blocks)
+        scales = self._scales.get(present)
+        if scales is None:
+            totals = total_weights(self.blocks, present, slice(None))
+            scales = [
+                np.divide(
+                    block.weight * block.inverse_norms, totals, out=np.zeros(self.rows), where=totals > 0
+                )
+                for block in self.blocks
+            ]
+            self._scales[present] = scales  # two threads at once compute the same
+        return scales
 
     def propose(self, query: Query, wanted: int) -> Proposal:
         """Return all rows that could be among the `wanted` best.
@@ -180,16 +244,7 @@ class BaseEngine:
         >>> BaseEngine((), 2).propose(Query((), None, [np.array([0.5, 0.0])]), 1)
         Proposal(rows=array([0]), left_out=0.0)
         """
-        scores, error = self.score_all(query)
-        if query.mask is not None:
-            scores[~query.mask] = 0.0
-        positive = np.flatnonzero(scores > 0)
-        if len(positive) <= wanted:
-            return Proposal(positive, 0.0)
-        # Whatever lies below the last wanted one by more than both rounding errors cannot be among the best.
-        values = scores[positive]
-        least = np.partition(values, -wanted)[-wanted] - 2 * error
-        return Proposal(positive[values >= least], float(least + error))
+        return self.propose_many([query], wanted)[0]
 
     def propose_many(self, queries: Sequence[Query], wanted: int) -> list[Proposal]:
         """Return a proposal for each query.
@@ -199,4 +254,89 @@ class BaseEngine:
         >>> len(BaseEngine((), 2).propose_many([Query(()), Query(())], 1))
         2
         """
-        return [self.propose(query, wanted) for query in queries]
+        frequent = self._build_when_it_pays(len(queries))
+        if frequent is None or wanted > self.rows * self.MOST_WANTED:
+            return [self._scan(query, wanted) for query in queries]
+        return [
+            self._prune(query, wanted, frequent) if self._pays(query, frequent) else self._scan(query, wanted)
+            for query in queries
+        ]
+
+    def _build_when_it_pays(self, profiles: int) -> FrequentTerms | None:
+        """Return the frequent terms once there are enough profiles; calls in other threads do not wait."""
+        with self._lock:
+            self._profiles += profiles
+            pays = self._profiles > self.PROFILES_BEFORE_BUILDING and self.rows >= self.FEWEST_ROWS
+            build = pays and not self._building and len(self.blocks) > 0
+            self._building |= build
+        if build:
+            with suppress(MemoryError):  # nobody asked for them, and the results are the same
+                self._frequent = FrequentTerms.from_counts(self.blocks[self._main].by_term, self.rows)
+        return self._frequent
+
+    def _pays(self, query: Query, frequent: FrequentTerms) -> bool:
+        """Return whether a query has enough entries of frequent terms for bounds to pay."""
+        block, features = self.blocks[self._main], query.blocks[self._main].features
+        features = features[frequent.places[features] >= 0]
+        entries = int((block.by_term.starts[features + 1] - block.by_term.starts[features]).sum())
+        return block.weight > 0 and entries > self.FEWEST_ENTRIES * self.rows
+
+    def _scan(self, query: Query, wanted: int) -> Proposal:
+        scores, error = self.score_all(query)
+        if query.mask is not None:
+            scores[~query.mask] = 0.0
+        positive = np.flatnonzero(scores > 0)
+        return _best(positive, scores[positive], wanted, error, 0.0)
+
+    def _prune(self, query: Query, wanted: int, frequent: FrequentTerms) -> Proposal:
+        """Return all rows that could be among the best, by looking only at those whose bound is high."""
+        part, scale = query.blocks[self._main], self._scale(query)[self._main]
+        others = self._score(query, [n for n in range(len(self.blocks)) if n != self._main])
+        is_rare = frequent.places[part.features] < 0
+        by_term = self.blocks[self._main].by_term
+        sums = np.zeros(self.rows)
+        add_lists(by_term, part.features[is_rare], part.weights[is_rare], sums)
+        most = frequent.bound(part)
+        most += sums
+        most *= scale
+        most += others
+        if query.mask is not None:
+            most[~query.mask] = 0.0
+        error = _error(query, most)
+
+        def score(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+            return (sums[rows] + frequent.sums(rows, part)) * scale[rows] + others[rows]
+
+        # The best of some that look good. The others must reach it.
+        first = min(self.rows, 4 * wanted + 32)
+        candidates = np.argpartition(most, self.rows - first)[self.rows - first :]
+        candidates = candidates[most[candidates] > 0]
+        least = 0.0
+        if len(candidates) >= wanted:
+            least = float(np.partition(score(candidates), -wanted)[-wanted]) - 2 * error
+        rows = np.flatnonzero(most >= least) if least > 0 else np.flatnonzero(most > 0)
+        if len(rows) > self.MOST_LOOKED_AT * self.rows:
+            add_lists(by_term, part.features[~is_rare], part.weights[~is_rare], sums)
+            scores = sums[rows] * scale[rows] + others[rows]
+        else:
+            scores = score(rows)
+        left_out = least + error if least > 0 else 0.0
+        return _best(rows[scores > 0], scores[scores > 0], wanted, error, left_out)
+
+
+def _error(query: Query, scores: NDArray[np.float64]) -> float:
+    """Return a bound on the rounding errors of scores that are at most these."""
+    terms = sum(len(part.features) for part in query.blocks) + len(query.boosts)
+    # Below the normal numbers a rounding is absolute, not relative.
+    return 2 * (terms + 8) * (_UNIT_ROUNDOFF * float(scores.max(initial=0.0)) + _LEAST_FLOAT)
+
+
+def _best(
+    rows: NDArray[np.int64], scores: NDArray[np.float64], wanted: int, error: float, left_out: float
+) -> Proposal:
+    """Return the rows that could be among the `wanted` best; no row but these scores more than `left_out`."""
+    if len(rows) <= wanted:
+        return Proposal(rows, left_out)
+    # Whatever lies below the last wanted one by more than both rounding errors cannot be among the best.
+    least = np.partition(scores, -wanted)[-wanted] - 2 * error
+    return Proposal(rows[scores >= least], max(left_out, float(least + error)))

@@ -26,6 +26,7 @@ CORE = [
     "boosts",
     "counts",
     "learning",
+    "frequent",
     "base",
     "kernels",
     "fast",

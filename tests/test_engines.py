@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher import Matcher, OptionError, Posting, Profile
-from matcher.base import Query
+from matcher.base import BaseEngine, Query
 from matcher.boosts import Featured, Freshness
 from matcher.counts import BlockIndex, Counts
 from matcher.engines import ENGINES, EngineChoice, make_engine
+from matcher.frequent import FrequentTerms
 from matcher.index import Index
 from matcher.learning import BlockQuery
 from matcher.ranker import BATCH
@@ -36,6 +37,20 @@ WORDS = [
     "sql",
 ]
 TAGS = ["care", "kitchen", "nights", "sql"]
+
+
+class Pruning(BaseEngine):
+    """Prunes whatever the corpus and the query, and looks at all rows that are left one by one."""
+
+    PROFILES_BEFORE_BUILDING = FEWEST_ROWS = 0
+    FEWEST_ENTRIES = -1
+    MOST_WANTED = MOST_LOOKED_AT = 1.0
+
+
+class PruningInVain(Pruning):
+    """Adds up the lists after all, as where too many rows are left."""
+
+    MOST_LOOKED_AT = 0.0
 
 
 def bits(ranking: Any) -> list[tuple[str, str]]:
@@ -89,7 +104,7 @@ def random_index(seed: int, rows: int, terms: int) -> tuple[Index, list[BlockQue
 
 
 @pytest.mark.parametrize("start", range(0, 10_000, 1_000))
-def test_ten_thousand_random_searches_agree(start: int) -> None:
+def test_ten_thousand_random_searches_agree(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
     index, rows = None, 0
     for seed in range(start, start + 1_000):
         rng = np.random.default_rng(seed)
@@ -97,6 +112,9 @@ def test_ten_thousand_random_searches_agree(start: int) -> None:
             rows = int(rng.integers(1, 90))
             index, _ = random_index(seed, rows, 24)
             engines = [make_engine(name, index.blocks, rows) for name in ENGINES]
+            # Fewer groups than terms, so that their bounds are not exact.
+            monkeypatch.setattr("matcher.frequent.GROUPS", int(rng.integers(1, 8)))
+            engines += [Pruning(index.blocks, rows), PruningInVain(index.blocks, rows)]
         queries = [
             BlockQuery(np.flatnonzero(rng.random(24) < 0.5).astype(np.int32), np.zeros(0)) for _ in range(2)
         ]
@@ -108,6 +126,151 @@ def test_ten_thousand_random_searches_agree(start: int) -> None:
             assert [score.hex() for score in other.scores.tolist()] == [
                 s.hex() for s in first.scores.tolist()
             ]
+
+
+def weights_of_any_size(rng: np.random.Generator, count: int) -> Any:
+    """Return weights between 0 and 1e4, with zeros and repetitions."""
+    spread = float(rng.choice([0.0, 1.0, 4.0]))
+    return 10 ** rng.uniform(-spread, spread, count).round(1) * (rng.random(count) < 0.9)
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    st.integers(0, 1 << 32), st.integers(1, 70), st.integers(1, 7), st.sampled_from([Pruning, PruningInVain])
+)
+def test_pruning_leaves_out_only_what_its_bound_covers(
+    seed: int, rows: int, groups: int, kind: type[BaseEngine]
+) -> None:
+    rng = np.random.default_rng(seed)
+    index, _ = random_index(seed, rows, int(rng.integers(1, 40)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matcher.frequent.GROUPS", groups)
+        patch.setattr("matcher.frequent.FREQUENT_SHARE", float(rng.choice([0.0, 0.15, 0.5])))
+        patch.setattr("matcher.frequent.MOST_FREQUENT", int(rng.choice([0, 5, 512])))
+        engine = kind(index.blocks, rows)
+        engine.propose(Query([BlockQuery(np.zeros(0, np.int32), np.zeros(0))] * 2), 1)
+    for _ in range(3):
+        chosen = [
+            np.flatnonzero(rng.random(len(block.by_term.starts) - 1) < rng.choice([0.0, 0.2, 0.9]))
+            for block in index.blocks
+        ]
+        parts = [BlockQuery(terms.astype(np.int32), weights_of_any_size(rng, len(terms))) for terms in chosen]
+        boosts = [
+            rng.choice([0.0, 1e-310, 1e-9, 0.02, 1.0, 1e9]) * (rng.random(rows) < 0.5)
+            for _ in range(int(rng.integers(0, 3)))
+        ]
+        mask = rng.random(rows) < rng.choice([0.0, 0.2, 0.9]) if rng.random() < 0.5 else None
+        query, k = Query(parts, mask, boosts), int(rng.integers(1, rows + 1))
+        scores = index.contributions(parts, np.arange(rows), boosts).scores(rows)
+        allowed = np.ones(rows, np.bool_) if mask is None else mask
+        proposal = engine.propose(query, k)
+        assert allowed[proposal.rows].all()
+        missing = allowed.copy()
+        missing[proposal.rows] = False
+        assert scores[missing].max(initial=0.0) <= proposal.left_out
+        order = np.lexsort((np.arange(rows), -scores))
+        expected = order[allowed[order]][:k]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("matcher.index.Index._base", None)  # the first proposal suffices
+            found = index.search(query, k, engine)
+        assert found.rows.tolist() == expected.tolist()
+        assert found.scores.tolist() == scores[expected].tolist()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 1 << 32), st.integers(1, 40), st.integers(1, 300))
+def test_the_bound_on_frequent_terms_holds_for_any_weights(seed: int, groups: int, terms: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = 50
+    dense = rng.poisson(rng.choice([0.2, 3.0, 100.0], terms), (rows, terms))
+    dense[rng.random(rows) < 0.2] = 0
+    starts = np.concatenate([[0], np.cumsum((dense > 0).sum(axis=0))]).astype(np.int64)
+    by_term = Counts(starts, np.nonzero(dense.T)[1].astype(np.int32), dense.T[dense.T > 0].astype(np.uint16))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matcher.frequent.GROUPS", groups)
+        frequent = FrequentTerms.from_counts(by_term, rows)
+    found = frequent.places >= 0
+    assert found.tolist() == ((dense > 0).sum(axis=0) > 0.15 * rows).tolist()
+    for size in (1e-310, 1e-150, 1e-30, 1.0, 1e30, 1e150):
+        part = BlockQuery(np.arange(terms, dtype=np.int32), size * weights_of_any_size(rng, terms))
+        exact = dense[:, found].astype(np.float64) @ part.weights[found]
+        bound, sums = frequent.bound(part), frequent.sums(np.arange(rows), part)
+        np.testing.assert_allclose(sums, exact, rtol=1e-12, atol=1e-320)
+        assert (bound >= exact * (1 - 1e-12)).all()
+        if found.any():
+            assert bound.max() <= 1e4 * max(exact.max(), 1e-300)
+
+
+def test_terms_with_large_counts_are_not_frequent_but_count() -> None:
+    counts = Counts(np.array([0, 3]), np.arange(3, dtype=np.int32), np.array([1, 2, 256], np.uint16))
+    assert FrequentTerms.from_counts(counts, 3).places.tolist() == [-1]
+
+
+def clear_winners(rows: int) -> tuple[Index, Query]:
+    """Return an index in which 20 rows have rare terms in common with the query, all have frequent ones."""
+    rng = np.random.default_rng(0)
+    dense = np.zeros((rows, 60), np.int64)
+    dense[:, :40] = rng.integers(0, 3, (rows, 40))
+    dense[rng.choice(rows, 20, replace=False), 40:] = rng.integers(1, 4, (20, 20))
+    starts = np.concatenate([[0], np.cumsum((dense > 0).sum(axis=1))]).astype(np.int64)
+    counts = Counts(starts, np.nonzero(dense)[1].astype(np.int32), dense[dense > 0].astype(np.uint8))
+    block = BlockIndex.from_counts(1.0, counts, np.where(np.arange(60) < 40, 1.0, 6.0))
+    return Index((block,), rows), Query([BlockQuery(np.arange(60, dtype=np.int32), np.full(60, 0.1))])
+
+
+def test_pruning_looks_at_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, query = clear_winners(3_000)
+    engine = Pruning(index.blocks, index.rows)
+    looked_at: list[int] = []
+    sums = FrequentTerms.sums
+    monkeypatch.setattr(
+        FrequentTerms, "sums", lambda self, rows, part: looked_at.append(len(rows)) or sums(self, rows, part)
+    )
+    assert index.search(query, 3, engine).rows.tolist() == index.search(query, 3).rows.tolist()
+    assert sum(looked_at) < 300
+
+
+def test_frequent_terms_are_built_once_there_are_enough_profiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, query = clear_winners(4_000)
+    built: list[int] = []
+    build = FrequentTerms.from_counts
+    monkeypatch.setattr(
+        FrequentTerms, "from_counts", lambda by_term, rows: built.append(rows) or build(by_term, rows)
+    )
+    expected = index.search(query, 3)
+    engine = BaseEngine(index.blocks, index.rows)
+    for _ in range(BaseEngine.PROFILES_BEFORE_BUILDING):
+        assert index.search(query, 3, engine).rows.tolist() == expected.rows.tolist()
+    assert built == []
+    for _ in range(3):
+        assert index.search(query, 3, engine).scores.tolist() == expected.scores.tolist()
+    assert built == [4_000]
+    rankings = index.search_many([query] * 50, 3, BaseEngine(index.blocks, index.rows))
+    assert {tuple(ranking.rows.tolist()) for ranking in rankings} == {tuple(expected.rows.tolist())}
+    assert built == [4_000, 4_000]
+    small, query = clear_winners(200)
+    BaseEngine(small.blocks, small.rows).propose_many([query] * 50, 3)
+    assert built == [4_000, 4_000]
+
+
+def test_without_memory_for_frequent_terms_lists_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(by_term: Counts, rows: int) -> FrequentTerms:
+        raise MemoryError
+
+    index, query = clear_winners(3_000)
+    expected = index.search(query, 3).rows.tolist()
+    monkeypatch.setattr(FrequentTerms, "from_counts", fail)
+    engine = Pruning(index.blocks, index.rows)
+    assert [index.search(query, 3, engine).rows.tolist() for _ in range(2)] == [expected] * 2
+
+
+def test_threads_prune_while_one_of_them_builds() -> None:
+    index, query = clear_winners(3_000)
+    engine = Pruning(index.blocks, index.rows)
+    expected = index.search(query, 3).scores.tolist()
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: index.search(query, 3, engine).scores.tolist(), range(40)))
+    assert results == [expected] * 40
 
 
 def test_many_equal_scores_are_widened_until_certain() -> None:
@@ -186,6 +349,7 @@ def test_several_blocks_of_postings() -> None:
     index = Index((block,), rows)
     query = Query([BlockQuery(np.array([0, 1], np.int32), np.array([0.3, 0.1]))])
     results = [index.search(query, 200, make_engine(name, index.blocks, rows)) for name in ENGINES]
+    results.append(index.search(query, 200, Pruning(index.blocks, rows)))
     assert results[0].rows.max() > 1 << 16
     for result in results[1:]:
         assert result.rows.tolist() == results[0].rows.tolist()
