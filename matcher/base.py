@@ -307,14 +307,15 @@ class BaseEngine:
         def score(rows: NDArray[np.int64]) -> NDArray[np.float64]:
             return (sums[rows] + frequent.sums(rows, part)) * scale[rows] + others[rows]
 
-        # The best of some that look good. The others must reach it.
-        first = min(self.rows, 4 * wanted + 32)
-        candidates = np.argpartition(most, self.rows - first)[self.rows - first :]
-        candidates = candidates[most[candidates] > 0]
+        possible = np.flatnonzero(most > 0)
+        most = most[possible]
         least = 0.0
-        if len(candidates) >= wanted:
+        if len(possible) >= wanted:
+            # The best of some that look good; the others must reach it.
+            first = max(0, len(possible) - 4 * wanted - 32)
+            candidates = possible[np.argpartition(most, first)[first:]]
             least = float(np.partition(score(candidates), -wanted)[-wanted]) - 2 * error
-        rows = np.flatnonzero(most >= least) if least > 0 else np.flatnonzero(most > 0)
+        rows = possible[most >= least]
         if len(rows) > self.MOST_LOOKED_AT * self.rows:
             add_lists(by_term, part.features[~is_rare], part.weights[~is_rare], sums)
             scores = sums[rows] * scale[rows] + others[rows]
