@@ -21,7 +21,15 @@ from typing import Final
 from matcher.posting import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 
-__all__: Final = ["analyze", "select_features", "select_tags", "tag_candidates", "tag_parts", "tokenize"]
+__all__: Final = [
+    "analyze",
+    "fold",
+    "select_features",
+    "select_tags",
+    "tag_candidates",
+    "tag_parts",
+    "tokenize",
+]
 
 VERSION: Final = 1
 """Raised whenever the same text would give other tokens, because models hold tokens."""
@@ -113,7 +121,14 @@ _LANGUAGE_LETTERS: Final = frozenset("cr")
 _SHORT_NAME: Final = re.compile(r"#?\b(?:[A-ZÄÖÜ][A-ZÄÖÜ0-9]?|\d[A-Z]|Go)\b[+#]*")
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
+    """Return a text without addresses and gender markers, composed and in lower case: rule 1 of the module.
+
+    Examples
+    --------
+    >>> fold("Ko\u0308ch*in (m/w/d)")
+    'köch   '
+    """
     if "://" in text or _WWW.search(text):
         text = _LINK.sub(" ", text)
     if "@" in text:
@@ -136,7 +151,7 @@ def tokenize(text: str) -> list[str]:
     >>> tokenize("C++/C#, .NET & Node.js; CI/CD with R (m/f/d) since 2019")
     ['c++', 'c#', '.net', 'node.js', 'ci/cd', 'with', 'r', 'since', '2019']
     """
-    folded = _fold(text)
+    folded = fold(text)
     marks = _mark_class() if _BEYOND_SIMPLE.search(folded) else ""
     return _token_pattern(marks).findall(folded)
 

@@ -21,6 +21,9 @@ LEAST_INVERSE_NORM: Final = 1e-18
 LARGEST_INVERSE_NORM: Final = 1e6
 """A posting with data has a count of at least 1 of a term that weighs about 1, so 1 is the usual largest."""
 
+_ROWS: Final = 1 << 10
+"""Postings whose norms are computed together: what is needed for them stays in the caches."""
+
 
 class Counts(NamedTuple):
     """A sparse matrix of integer counts, row by row: posting-major or term-major.
@@ -48,11 +51,13 @@ class Counts(NamedTuple):
         >>> counts.transpose(2).columns, counts.transpose(2).counts
         (array([0, 0, 1], dtype=int32), array([5, 6, 7], dtype=uint8))
         """
-        order = np.argsort(self.columns, kind="stable")
-        starts = np.zeros(columns + 1, np.int64)
-        np.cumsum(np.bincount(self.columns, minlength=columns), out=starts[1:])
-        rows = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))
-        return Counts(starts, rows[order], self.counts[order])
+        from scipy.sparse import csr_matrix  # needed when something is fitted, never when a model is used
+
+        shape = len(self.starts) - 1, columns
+        turned = csr_matrix((self.counts, self.columns, self.starts), shape).tocsc()
+        return Counts(
+            turned.indptr.astype(np.int64), turned.indices.astype(np.int32, copy=False), turned.data
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +82,14 @@ class BlockIndex:
     inverse_norms: NDArray[np.float64]
 
     @classmethod
-    def from_counts(cls, weight: float, counts: Counts, term_weights: NDArray[np.float64]) -> BlockIndex:
-        """Return the index of posting-major counts.
+    def from_counts(
+        cls,
+        weight: float,
+        counts: Counts,
+        term_weights: NDArray[np.float64],
+        by_term: Counts | None = None,
+    ) -> BlockIndex:
+        """Return the index of posting-major counts; `by_term` are the same, transposed, where known.
 
         Examples
         --------
@@ -87,11 +98,17 @@ class BlockIndex:
         array([0.2, 0. ])
         """
         rows = len(counts.starts) - 1
-        squares = (counts.counts * term_weights[counts.columns]) ** 2
-        positions = np.repeat(np.arange(rows), np.diff(counts.starts))
-        norms = np.sqrt(np.bincount(positions, weights=squares, minlength=rows))
+        norms = np.zeros(rows)
+        for first in range(0, rows, _ROWS):
+            starts = counts.starts[first : first + _ROWS + 1]
+            entries = slice(starts[0], starts[-1])
+            squares = (counts.counts[entries] * term_weights[counts.columns[entries]]) ** 2
+            positions = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+            norms[first : first + _ROWS] = np.sqrt(
+                np.bincount(positions, weights=squares, minlength=len(starts) - 1)
+            )
         inverse = np.divide(1.0, norms, out=np.zeros(rows), where=norms > 0)
-        return cls(weight, counts, counts.transpose(len(term_weights)), inverse)
+        return cls(weight, counts, by_term or counts.transpose(len(term_weights)), inverse)
 
     @classmethod
     def from_files(

@@ -14,8 +14,12 @@ from typing import Final
 from matcher.base import BaseEngine, Engine
 from matcher.counts import BlockIndex
 from matcher.errors import OptionError
+from matcher.tokens import Splitter, split_compiled, split_in_python
 
-__all__: Final = ["ENGINES", "EngineChoice", "fast_is_installed", "make_engine"]
+__all__: Final = ["ENGINES", "EngineChoice", "compiles", "fast_is_installed", "make_engine"]
+
+FEWEST_TO_COMPILE: Final = 5_000
+"""Counting fewer texts takes less time than loading compiled code."""
 
 
 def _make_fast(blocks: Sequence[BlockIndex], rows: int) -> Engine:
@@ -92,6 +96,17 @@ class EngineChoice:
         """
         return self._engine
 
+    @property
+    def split(self) -> Splitter:
+        """How the engine in use splits texts into tokens: compiled or not, they are the same.
+
+        Examples
+        --------
+        >>> list(EngineChoice((), 0, None).split(["C++"]).strings)
+        ['c++']
+        """
+        return split_compiled if self._engine.name == "fast" else split_in_python
+
     def choose(self, profiles: int) -> Engine:
         """Return the engine for a call that ranks so many profiles.
 
@@ -113,6 +128,30 @@ class EngineChoice:
             with suppress(Exception):
                 self._engine = make_engine("fast", self._blocks, self._rows)
         return self._engine
+
+
+def compiles(name: str | None, texts: int) -> bool:
+    """Return whether compiled code should count so many texts, for the engine asked for.
+
+    Raises
+    ------
+    OptionError
+        When the engine is unknown or its package is not installed.
+
+    Examples
+    --------
+    >>> compiles("base", 1_000_000), compiles(None, 3)
+    (False, False)
+    """
+    if name is not None:
+        make_engine(name, (), 0)
+        return name == "fast"
+    if texts < FEWEST_TO_COMPILE or not fast_is_installed():
+        return False
+    with suppress(Exception):  # a numba that does not fit: nobody asked for it, and the counts are the same
+        make_engine("fast", (), 0)
+        return True
+    return False
 
 
 def fast_is_installed() -> bool:

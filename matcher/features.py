@@ -9,7 +9,7 @@ Blocks hold settings only; `matcher.learning` fits them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Protocol, runtime_checkable
@@ -17,19 +17,13 @@ from typing import Any, Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.analyzer import (
-    LONGEST_TAG_IN_WORDS,
-    analyze,
-    select_features,
-    select_tags,
-    tag_parts,
-    tokenize,
-)
+from matcher.analyzer import LONGEST_TAG_IN_WORDS, analyze, select_tags
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.strings import StringTable
 from matcher.text import posting_text
+from matcher.tokens import Tokens
 
 __all__: Final = [
     "BLOCKS",
@@ -39,6 +33,7 @@ __all__: Final = [
     "block_from_settings",
     "check_blocks",
     "default_blocks",
+    "posting_terms",
     "smooth_idf",
 ]
 
@@ -68,11 +63,19 @@ class FeatureBlock(Protocol):
     def weight(self) -> float:
         """The block's share of the score."""
 
-    def posting_terms(self, posting: Posting) -> Iterable[str]:
-        """Return the terms of a posting, with repeats: how often a term occurs is its count."""
+    def posting_content(self, posting: Posting) -> str | Sequence[str]:
+        """Return what a posting's terms are counted in: a text to split into tokens, or the terms themselves.
 
-    def profile_terms(self, profile: Profile, vocabulary: StringTable) -> Iterable[str]:
-        """Return the terms of a profile, with repeats. Terms outside `vocabulary` are dropped later."""
+        Terms may repeat: how often one occurs is its count. Either way, it is the same for all postings.
+        """
+
+    def profile_features(
+        self, profile: Profile, tokens: Tokens, vocabulary: StringTable
+    ) -> NDArray[np.int64]:
+        """Return the positions in `vocabulary` of a profile's terms, with repeats.
+
+        `tokens` are those of the profile's text, split once for all blocks.
+        """
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the weight of each term, shape (terms,), finite and above 0."""
@@ -121,7 +124,7 @@ class TextBlock:
 
     Examples
     --------
-    >>> TextBlock().posting_terms(Posting(id="1", title="C++ Developer (m/f/d)", body="**.NET** is a plus"))
+    >>> posting_terms(TextBlock(), Posting(id="1", title="C++ Developer (m/f/d)", body="**.NET** is a plus"))
     ['c++', 'developer', '.net', 'plus']
     """
 
@@ -131,25 +134,30 @@ class TextBlock:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", _as_float(self.weight))
 
-    def posting_terms(self, posting: Posting) -> list[str]:
-        """Return the tokens of title, summary and body.
+    def posting_content(self, posting: Posting) -> str:
+        """Return title, summary and body as text.
 
         Examples
         --------
-        >>> TextBlock().posting_terms(Posting(id="1", title="Koch"))
-        ['koch']
+        >>> TextBlock().posting_content(Posting(id="1", title="Koch", body="**Bern**"))
+        'Koch\\nBern'
         """
-        return analyze(posting_text(posting))
+        return posting_text(posting)
 
-    def profile_terms(self, profile: Profile, vocabulary: StringTable) -> list[str]:
-        """Return the tokens of the profile's text.
+    def profile_features(
+        self, profile: Profile, tokens: Tokens, vocabulary: StringTable
+    ) -> NDArray[np.int64]:
+        """Return the positions of the profile's tokens.
 
         Examples
         --------
-        >>> TextBlock().profile_terms(Profile("Koch in Bern"), StringTable.from_strings([]))
-        ['koch', 'bern']
+        >>> from matcher.tokens import split_in_python
+        >>> tokens, vocabulary = split_in_python(["Koch in Bern"]), StringTable.from_strings(["bern", "koch"])
+        >>> TextBlock().profile_features(Profile("Koch in Bern"), tokens, vocabulary)
+        array([1, 0])
         """
-        return select_features(profile.remember(tokenize))
+        found = vocabulary.find_many(tokens.features())
+        return found[found >= 0]
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each term.
@@ -198,10 +206,7 @@ class HashtagBlock:
 
     Examples
     --------
-    >>> block = HashtagBlock()
-    >>> block.posting_terms(Posting(id="1", hashtags=["#MachineLearning"]))
-    ['machinelearning']
-    >>> block.profile_terms(Profile("machine learning"), StringTable.from_strings(["machinelearning", "sql"]))
+    >>> posting_terms(HashtagBlock(), Posting(id="1", hashtags=["#MachineLearning"]))
     ['machinelearning']
     """
 
@@ -212,27 +217,31 @@ class HashtagBlock:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", _as_float(self.weight))
 
-    def posting_terms(self, posting: Posting) -> list[str]:
+    def posting_content(self, posting: Posting) -> Sequence[str]:
         """Return the posting's hashtags.
 
         Examples
         --------
-        >>> HashtagBlock().posting_terms(Posting(id="1", hashtags=["#a", "#a"]))
-        ['a']
+        >>> HashtagBlock().posting_content(Posting(id="1", hashtags=["#a", "#a"]))
+        ('a',)
         """
-        return list(posting.hashtags)
+        return posting.hashtags
 
-    def profile_terms(self, profile: Profile, vocabulary: StringTable) -> list[str]:
-        """Return the known hashtags that occur in the profile's text, sorted.
+    def profile_features(
+        self, profile: Profile, tokens: Tokens, vocabulary: StringTable
+    ) -> NDArray[np.int64]:
+        """Return the positions of the hashtags that occur in the profile's text, ascending.
 
         Examples
         --------
-        >>> HashtagBlock().profile_terms(Profile("SQL"), StringTable.from_strings(["sql"]))
-        ['sql']
+        >>> from matcher.tokens import split_in_python
+        >>> tokens, vocabulary = split_in_python(["Big data"]), StringTable.from_strings(["bigdata", "sql"])
+        >>> HashtagBlock().profile_features(Profile("Big data"), tokens, vocabulary)
+        array([0])
         """
-        parts = tag_parts(profile.remember(tokenize))
-        found = vocabulary.find_runs(parts, LONGEST_TAG_IN_WORDS)
-        return select_tags([vocabulary[position] for position in found.tolist()], profile.text)
+        found = vocabulary.find_runs(tokens.as_hashtags(), LONGEST_TAG_IN_WORDS)
+        tags = {vocabulary[position]: position for position in found.tolist()}
+        return np.array([tags[tag] for tag in select_tags(tags, profile.text)], np.int64)
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each hashtag, or ones.
@@ -272,6 +281,18 @@ BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock]]] = {
     "hashtags": HashtagBlock,
 }
 """Every feature block by name, in the order in which contributions are summed."""
+
+
+def posting_terms(block: FeatureBlock, posting: Posting) -> list[str]:
+    """Return the terms of a posting, with repeats.
+
+    Examples
+    --------
+    >>> posting_terms(HashtagBlock(), Posting(id="1", hashtags=["#a", "#a"]))
+    ['a']
+    """
+    content = block.posting_content(posting)
+    return analyze(content) if isinstance(content, str) else list(content)
 
 
 def default_blocks() -> tuple[FeatureBlock, ...]:

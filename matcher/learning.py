@@ -1,25 +1,25 @@
 """What a feature block learns from postings, and a profile in its terms.
 
-scikit-learn counts (imported when something is fitted, never when a model is used). Counts stay integers;
-weights are applied when a profile is scored.
+Counts stay integers; weights are applied when a profile is scored.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.counts import Counts
+from matcher.counting import count_documents
+from matcher.counts import BlockIndex
 from matcher.errors import ModelDamagedError
 from matcher.features import FeatureBlock
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.strings import StringTable
+from matcher.tokens import Tokens
 
 __all__: Final = ["BlockFeatures", "BlockQuery", "fit_block"]
 
@@ -106,83 +106,62 @@ class BlockFeatures:
             f"{name}.document_frequency": self.document_frequency
         }
 
-    def query(self, profile: Profile) -> BlockQuery:
+    def query(self, profile: Profile, tokens: Tokens) -> BlockQuery:
         """Return the profile as features and weights of this block.
+
+        Parameters
+        ----------
+        profile : Profile
+        tokens : Tokens
+            Of the profile's text.
 
         Examples
         --------
         >>> from matcher.features import TextBlock
+        >>> from matcher.tokens import split_in_python
         >>> features, _ = fit_block(TextBlock(), [Posting(id="1", title="Koch, Kellner")])
-        >>> features.query(Profile("Koch, gelernter Koch")).features
+        >>> profile = Profile("Koch, gelernter Koch")
+        >>> features.query(profile, split_in_python([profile.text])).features
         array([1], dtype=int32)
         """
-        terms = Counter(self.block.profile_terms(profile, self.vocabulary))
-        positions = self.vocabulary.find_many(list(terms))
-        counts = np.fromiter(terms.values(), np.float64, len(terms))
-        order = np.argsort(positions, kind="stable")
-        order = order[positions[order] >= 0]
-        features, weights = positions[order].astype(np.int32), counts[order]
-        idf = self.term_weights[features]
-        weights *= idf
+        positions = self.block.profile_features(profile, tokens, self.vocabulary)
+        found, counts = np.unique(positions, return_counts=True)
+        idf = self.term_weights[found]
+        weights = counts * idf
         norm = float(np.sqrt(np.add.accumulate(weights * weights)[-1])) if len(weights) else 1.0
-        return BlockQuery(features, weights * idf / norm)
+        return BlockQuery(found.astype(np.int32), weights * idf / norm)
 
 
-def fit_block(block: FeatureBlock, postings: Iterable[Posting]) -> tuple[BlockFeatures, Counts]:
+def fit_block(
+    block: FeatureBlock, postings: Iterable[Posting], *, compiled: bool = False, threads: int = 1
+) -> tuple[BlockFeatures, BlockIndex]:
     """Learn a block's vocabulary from postings and count its terms in each.
-
-    scikit-learn's `CountVectorizer` does the work, with the block as its analyzer.
 
     Parameters
     ----------
     block : FeatureBlock
     postings : iterable of Posting
+    compiled : bool
+        Count texts with compiled code (extra ``[fast]``). The result is the same.
+    threads : int
+        Threads that split texts, when compiled.
 
     Returns
     -------
     features : BlockFeatures
-    counts : Counts
-        Posting-major, shape (postings, terms).
+    index : BlockIndex
+        Shape (postings, terms).
 
     Examples
     --------
     >>> from matcher.features import HashtagBlock
-    >>> features, counts = fit_block(HashtagBlock(), [Posting(id="1", hashtags=["b", "a"]), Posting(id="2")])
-    >>> list(features.vocabulary), counts.starts
+    >>> features, index = fit_block(HashtagBlock(), [Posting(id="1", hashtags=["b", "a"]), Posting(id="2")])
+    >>> list(features.vocabulary), index.by_posting.starts
     (['a', 'b'], array([0, 2, 2]))
     """
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    vectorizer = CountVectorizer(analyzer=block.posting_terms, dtype=np.int64)
-    total = 0
-
-    def count_postings() -> Iterator[Posting]:
-        nonlocal total
-        for posting in postings:
-            total += 1
-            yield posting
-
-    try:
-        matrix = vectorizer.fit_transform(count_postings())
-    except ValueError as error:
-        if "empty vocabulary" not in str(error):
-            raise
-        # No posting has a single term: scikit-learn calls that an error, here it is a block without data.
-        return _without_terms(block, total)
-    matrix.sort_indices()
-    vocabulary = StringTable.from_strings(vectorizer.get_feature_names_out().tolist())
-    frequency = np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.int64)
-    counts = Counts(
-        matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), _smallest_dtype(matrix.data)
-    )
-    return BlockFeatures(block, vocabulary, frequency, total, block.term_weights(frequency, total)), counts
-
-
-def _without_terms(block: FeatureBlock, postings: int) -> tuple[BlockFeatures, Counts]:
-    nothing = np.zeros(0, np.int64)
-    features = BlockFeatures(block, StringTable.from_strings([]), nothing, postings, np.zeros(0))
-    return features, Counts(np.zeros(postings + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))
-
-
-def _smallest_dtype(counts: NDArray[np.int64]) -> NDArray[np.unsignedinteger[Any]]:
-    return counts.astype(np.min_scalar_type(int(counts.max(initial=1))))
+    counted = count_documents(postings, block.posting_content, compiled=compiled, threads=threads)
+    total = len(counted.by_document.starts) - 1
+    frequency = np.diff(counted.by_term.starts)
+    weights = block.term_weights(frequency, total)
+    index = BlockIndex.from_counts(float(block.weight), counted.by_document, weights, counted.by_term)
+    return BlockFeatures(block, counted.vocabulary, frequency, total, weights), index

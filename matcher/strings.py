@@ -1,23 +1,138 @@
-"""Many strings as two arrays: one UTF-8 blob, one line a string, and where each line starts.
+"""Many strings as arrays: UTF-8 bytes, one string after the other, and where each starts.
 
-That is how vocabularies, posting ids and column values lie on disk (a text file that any editor
+`StringTable` is how vocabularies, posting ids and column values lie on disk (a text file that any editor
 opens, plus offsets) and in memory (mapped, never copied). One string is found by bisection, many at once
-by hashes that are made when they are first needed; there is no dictionary of all strings.
+by hashes that are made when they are first needed; there is no dictionary of all strings. `Strings` are
+what is looked up: the tokens of a text.
 """
 
 from __future__ import annotations
 
+import secrets
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final, overload
+from typing import Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import ModelDamagedError
 
-__all__: Final = ["StringTable"]
+__all__: Final = ["BASE", "StringTable", "Strings"]
+
+BASE: Final = np.uint64(secrets.randbits(61) * 8 + 5)
+"""Of the hashes; another one in every process, so that nobody can write a file whose words collide."""
+
+
+class Strings:
+    """Strings to look up, with their hashes.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+        The strings in UTF-8, one after the other.
+    offsets : ndarray of int64, shape (strings + 1,)
+        Where each starts; the last entry is the size of `data`.
+    hashes : ndarray of uint64, shape (strings,)
+        See `hash_strings`.
+
+    Examples
+    --------
+    >>> strings = Strings.from_strings(["a", "köchin"])
+    >>> len(strings), strings[1]
+    (2, 'köchin')
+    """
+
+    __slots__ = ("data", "hashes", "offsets")
+
+    def __init__(
+        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], hashes: NDArray[np.uint64]
+    ) -> None:
+        self.data = data
+        self.offsets = offsets
+        self.hashes = hashes
+
+    @classmethod
+    def from_strings(cls, strings: Sequence[str]) -> Strings:
+        """Return `strings` as arrays.
+
+        Examples
+        --------
+        >>> Strings.from_strings(["a", "bc"]).offsets
+        array([0, 1, 3])
+        """
+        joined = "".join(strings)
+        lengths = np.fromiter(map(len, strings), np.int64, len(strings))
+        if not joined.isascii():
+            encoded = [text.encode("utf-8", "surrogatepass") for text in strings]
+            lengths = np.fromiter(map(len, encoded), np.int64, len(strings))
+        offsets = np.zeros(len(strings) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        data = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
+        return cls(data, offsets, hash_strings(data, offsets))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> str:
+        return self.bytes_of(index).decode("utf-8", "surrogatepass")
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[index] for index in range(len(self)))
+
+    def bytes_of(self, index: int) -> bytes:
+        """Return one string in UTF-8.
+
+        Examples
+        --------
+        >>> Strings.from_strings(["ö"]).bytes_of(0)
+        b'\\xc3\\xb6'
+        """
+        return self.data[self.offsets[index] : self.offsets[index + 1]].tobytes()
+
+    def take(self, positions: NDArray[np.int64]) -> Strings:
+        """Return some of the strings.
+
+        Examples
+        --------
+        >>> list(Strings.from_strings(["a", "bc", "d"]).take(np.array([2, 1])))
+        ['d', 'bc']
+        """
+        lengths = self.offsets[positions + 1] - self.offsets[positions]
+        offsets = np.zeros(len(positions) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        shifts = np.repeat(self.offsets[positions] - offsets[:-1], lengths)
+        return Strings(self.data[np.arange(offsets[-1]) + shifts], offsets, self.hashes[positions])
+
+    def replace(self, positions: NDArray[np.int64], strings: Sequence[str]) -> Strings:
+        """Return the strings with those at ascending `positions` replaced.
+
+        Examples
+        --------
+        >>> list(Strings.from_strings(["a", "bc", "d"]).replace(np.array([1]), ["xyz"]))
+        ['a', 'xyz', 'd']
+        """
+        new = Strings.from_strings(strings)
+        lengths = np.diff(self.offsets)
+        pieces, copied = [], 0
+        for number, position in enumerate(positions.tolist()):
+            pieces += [self.data[copied : self.offsets[position]].tobytes(), new.bytes_of(number)]
+            copied = self.offsets[position + 1]
+        pieces.append(self.data[copied:].tobytes())
+        lengths[positions] = np.diff(new.offsets)
+        offsets = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        hashes = self.hashes.copy()
+        hashes[positions] = new.hashes
+        return Strings(np.frombuffer(b"".join(pieces), np.uint8), offsets, hashes)
+
+
+class _Hashes(NamedTuple):
+    """The hashes of the lines of a table, ascending, and the positions in that order."""
+
+    ascending: NDArray[np.uint64]
+    positions: NDArray[np.int32]
 
 
 class StringTable(Sequence[str]):
@@ -42,7 +157,7 @@ class StringTable(Sequence[str]):
     def __init__(self, lines: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         self.lines = lines
         self.offsets = offsets
-        self._hashed: tuple[NDArray[np.uint64], NDArray[np.int32]] | None = None
+        self._hashed: _Hashes | None = None
 
     @classmethod
     def from_strings(cls, strings: Iterable[str]) -> StringTable:
@@ -161,58 +276,56 @@ class StringTable(Sequence[str]):
         position = bisect_left(range(len(self)), wanted, key=self._line)
         return position if position < len(self) and self._line(position) == wanted else -1
 
-    def find_many(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Return `find` of each text, all at once.
+    def find_many(self, strings: Strings) -> NDArray[np.int64]:
+        """Return `find` of each string, all at once.
 
-        A 64-bit hash of every line narrows each text down to one line at most (lines that share a hash are
+        A 64-bit hash of every line narrows each string down to one line at most (lines that share a hash are
         bisected); then bytes are compared.
 
         Returns
         -------
-        ndarray of int64, shape (texts,)
-            Positions, -1 where a text is missing.
+        ndarray of int64, shape (strings,)
+            Positions, -1 where a string is missing.
 
         Examples
         --------
-        >>> StringTable.from_strings(["a", "b"]).find_many(["b", "x", "a"])
+        >>> StringTable.from_strings(["a", "b"]).find_many(Strings.from_strings(["b", "x", "a"]))
         array([ 1, -1,  0])
         """
-        data, offsets = _encode(texts)
-        wanted = hash_lines(data, offsets)
-        hashes, order = self._hashes()
-        found = np.full(len(wanted), -1, np.int64)
-        if not len(hashes) or not len(wanted):
+        found = np.full(len(strings), -1, np.int64)
+        hashes, positions = self._sorted_hashes()
+        if not len(hashes):
             return found
-        first = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
-        alone = first + 1 == np.searchsorted(hashes, wanted, side="right")
-        hits = np.flatnonzero((hashes[first] == wanted) & alone)
-        hits = hits[self._equal(order[first[hits]], data, offsets, hits)]
-        found[hits] = order[first[hits]]
-        several = np.flatnonzero((hashes[first] == wanted) & ~alone)
-        found[several] = self._find_hashed(wanted[several], lambda number: texts[several[number]])
+        first = np.minimum(np.searchsorted(hashes, strings.hashes), len(hashes) - 1)
+        hits = np.flatnonzero(hashes[first] == strings.hashes)
+        shared = hashes[np.minimum(first[hits] + 1, len(hashes) - 1)] == strings.hashes[hits]
+        alone = hits[~shared | (first[hits] + 1 == len(hashes))]
+        alone = alone[self._equal(positions[first[alone]], strings, alone)]
+        found[alone] = positions[first[alone]]
+        several = np.setdiff1d(hits, alone, assume_unique=True)
+        if len(several):
+            found[several] = self._find_hashed(
+                strings.hashes[several], lambda number: strings.bytes_of(several[number])
+            )
         return found
 
     def _equal(
-        self,
-        positions: NDArray[np.int32],
-        data: NDArray[np.uint8],
-        offsets: NDArray[np.int64],
-        texts: NDArray[np.int64],
+        self, positions: NDArray[np.int32], strings: Strings, chosen: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Return which lines equal their texts, byte for byte."""
-        begins, lengths = self.offsets[positions], offsets[texts + 1] - offsets[texts]
+        """Return which lines equal their strings, byte for byte."""
+        begins, lengths = self.offsets[positions], strings.offsets[chosen + 1] - strings.offsets[chosen]
         equal: NDArray[np.bool_] = self.offsets[positions + 1] - 1 - begins == lengths
         compared = np.flatnonzero(equal & (lengths > 0))
         if len(compared):
             starts = np.cumsum(lengths[compared]) - lengths[compared]
             within = np.arange(int(lengths[compared].sum())) - np.repeat(starts, lengths[compared])
             ours = self.lines[within + np.repeat(begins[compared], lengths[compared])]
-            theirs = data[within + np.repeat(offsets[texts[compared]], lengths[compared])]
+            theirs = strings.data[within + np.repeat(strings.offsets[chosen[compared]], lengths[compared])]
             equal[compared] = np.logical_and.reduceat(ours == theirs, starts)
         return equal
 
-    def find_runs(self, texts: Sequence[str], longest: int) -> NDArray[np.int64]:
-        """Return the positions of all lines that are 1 to `longest` neighbouring texts written together.
+    def find_runs(self, strings: Strings, longest: int) -> NDArray[np.int64]:
+        """Return the positions of all lines that are 1 to `longest` neighbouring strings written together.
 
         The hash of a run follows from the hashes of its parts, so no run is ever written out unless the table
         seems to hold it.
@@ -224,24 +337,27 @@ class StringTable(Sequence[str]):
 
         Examples
         --------
-        >>> StringTable.from_strings(["ab", "c"]).find_runs(["a", "b", "c"], 2)
+        >>> StringTable.from_strings(["ab", "c"]).find_runs(Strings.from_strings(["a", "b", "c"]), 2)
         array([0, 1])
         """
-        data, offsets = _encode(texts)
-        single = hash_lines(data, offsets)
-        shifts = _powers(int(np.diff(offsets).max(initial=0)) + 1)[np.diff(offsets)]
+        lengths = np.diff(strings.offsets)
+        shifts = _powers(int(lengths.max(initial=0)) + 1)[lengths]
         found = []
-        run = single
+        run = strings.hashes
         for size in range(1, longest + 1):
             if size > 1:
-                run = run[: len(single) - size + 1] * shifts[size - 1 :] + single[size - 1 :]
-            positions = self._find_hashed(run, lambda start, size=size: "".join(texts[start : start + size]))  # type: ignore[misc]
+                run = run[: len(strings) - size + 1] * shifts[size - 1 :] + strings.hashes[size - 1 :]
+
+            def written(start: int, size: int = size) -> bytes:
+                return strings.data[strings.offsets[start] : strings.offsets[start + size]].tobytes()
+
+            positions = self._find_hashed(run, written)
             found.append(positions[positions >= 0])
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
-    def _find_hashed(self, wanted: NDArray[np.uint64], text: Callable[[int], str]) -> NDArray[np.int64]:
-        """Return the positions of texts with these hashes; ``text(i)`` is asked only for likely ones."""
-        hashes, order = self._hashes()
+    def _find_hashed(self, wanted: NDArray[np.uint64], text: Callable[[int], bytes]) -> NDArray[np.int64]:
+        """Return the positions of strings with these hashes; ``text(i)`` is asked only for likely ones."""
+        hashes, order = self._sorted_hashes()
         found = np.full(len(wanted), -1, np.int64)
         if not len(hashes) or not len(wanted):
             return found
@@ -249,7 +365,7 @@ class StringTable(Sequence[str]):
         hits = np.flatnonzero(hashes[np.minimum(first, len(hashes) - 1)] == wanted)
         last = np.searchsorted(hashes, wanted[hits], side="right")
         for hit, low, high in zip(hits.tolist(), first[hits].tolist(), last.tolist(), strict=True):
-            encoded = text(hit).encode("utf-8", "surrogatepass")
+            encoded = text(hit)
             positions = order[low:high].tolist()
             # The order is stable, so lines that share a hash ascend.
             place = bisect_left(positions, encoded, key=self._line) if high - low > 1 else 0
@@ -257,34 +373,32 @@ class StringTable(Sequence[str]):
                 found[hit] = positions[place]
         return found
 
-    def _hashes(self) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-        """Return the hash of every line, ascending, and the positions in that order."""
+    def hashes(self) -> NDArray[np.uint64]:
+        """Return the hash of every line, shape (n,).
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a"]).hashes() == Strings.from_strings(["a"]).hashes
+        array([ True])
+        """
+        return hash_strings(self.lines, self.offsets, terminated=True)
+
+    def _sorted_hashes(self) -> _Hashes:
         if self._hashed is None:
-            hashes = hash_lines(self.lines, self.offsets, terminated=True)
+            hashes = self.hashes()
             order = np.argsort(hashes, kind="stable").astype(np.int32)
-            self._hashed = hashes[order], order
+            self._hashed = _Hashes(hashes[order], order)
         return self._hashed
 
 
-def _encode(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    joined = "".join(texts)
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    if not joined.isascii():
-        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-        lengths = np.fromiter(map(len, encoded), np.int64, len(texts))
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8), offsets
-
-
-def hash_lines(
+def hash_strings(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], *, terminated: bool = False
 ) -> NDArray[np.uint64]:
     """Return a polynomial hash of each string, modulo 2**64.
 
     That is the sum of ``(byte + 1) * BASE**(number of bytes behind it)`` over its bytes. Such hashes can be
     joined: ``hash(a + b) == hash(a) * BASE**len(b) + hash(b)`` (Karp and Rabin, Efficient randomized
-    pattern-matching algorithms, 1987). They are easy to make collide on purpose; callers compare bytes.
+    pattern-matching algorithms, 1987). Different strings can share a hash; callers compare bytes.
 
     Parameters
     ----------
@@ -295,8 +409,8 @@ def hash_lines(
 
     Examples
     --------
-    >>> hashes = hash_lines(*_encode(["ab", "a", "b"]))
-    >>> hashes[1:2] * BASE + hashes[2:3] == hashes[:1]
+    >>> whole, first, second = Strings.from_strings(["ab", "a", "b"]).hashes[:, np.newaxis]
+    >>> first * BASE + second == whole
     array([ True])
     """
     hashes = np.zeros(len(offsets) - 1, np.uint64)
@@ -320,7 +434,6 @@ def _powers(count: int) -> NDArray[np.uint64]:
     return np.multiply.accumulate(powers)
 
 
-BASE: Final = np.uint64(0x9E3779B97F4A7C15)
 _CHUNK: Final = 1 << 15
 _BYTES: Final = 1 << 22
 _NEWLINE: Final = ord("\n")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -16,10 +15,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from matcher.errors import OptionError
-from matcher.features import FeatureBlock, check_blocks, default_blocks
+from matcher.features import FeatureBlock, check_blocks, default_blocks, posting_terms
 from matcher.learning import BlockFeatures, fit_block
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.strings import Strings
+from matcher.tokens import split_in_python
 
 __all__: Final = ["PostingVectorizer"]
 
@@ -129,7 +130,8 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         postings = _check_documents(X, (Posting,))
         fitted = []
         for block in blocks:
-            features, counts = fit_block(block, postings)
+            features, index = fit_block(block, postings)
+            counts = index.by_posting
             shape = (len(postings), len(features.vocabulary))
             fitted.append((features, csr_matrix((counts.counts, counts.columns, counts.starts), shape=shape)))
         self.features_ = [features for features, _ in fitted]
@@ -160,20 +162,19 @@ def _check_documents(documents: Iterable[Any], kinds: tuple[type, ...]) -> list[
 
 
 def _count(features: BlockFeatures, documents: list[Any]) -> csr_matrix:
-    rows: list[int] = []
-    columns: list[int] = []
-    counts: list[int] = []
-    for row, document in enumerate(documents):
-        if isinstance(document, Posting):
-            terms = features.block.posting_terms(document)
-        else:
-            profile = document if isinstance(document, Profile) else Profile(document)
-            terms = features.block.profile_terms(profile, features.vocabulary)
-        for term, count in Counter(terms).items():
-            column = features.vocabulary.find(term)
-            if column >= 0:
-                rows.append(row)
-                columns.append(column)
-                counts.append(count)
+    found = [_find_features(features, document) for document in documents]
+    starts = np.cumsum([0, *map(len, found)])
+    columns = np.concatenate([*found, np.zeros(0, np.int64)])
     shape = (len(documents), len(features.vocabulary))
-    return csr_matrix((counts, (rows, columns)), shape=shape, dtype=np.int64)
+    counts = csr_matrix((np.ones(len(columns), np.int64), columns, starts), shape=shape)
+    counts.sum_duplicates()
+    return counts
+
+
+def _find_features(features: BlockFeatures, document: Posting | Profile | str) -> NDArray[np.int64]:
+    """Return the positions of a document's terms, with repeats."""
+    if isinstance(document, Posting):
+        found = features.vocabulary.find_many(Strings.from_strings(posting_terms(features.block, document)))
+        return found[found >= 0]
+    profile = document if isinstance(document, Profile) else Profile(document)
+    return features.block.profile_features(profile, split_in_python([profile.text]), features.vocabulary)

@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from matcher import Posting
+from matcher import Posting, Profile
 from matcher.boosts import Featured, Freshness
-from matcher.features import HashtagBlock, TextBlock
+from matcher.features import FeatureBlock, HashtagBlock, TextBlock
+from matcher.strings import StringTable
+from matcher.tokens import split_in_python
 
 # Few words, so that postings and profiles share some; among them names, umlauts, and words that are tags too.
 WORDS = "nurse ward cook bread sql python c++ c# .net node.js köchin über r go it data driver lorry".split()
@@ -65,6 +67,13 @@ full_boards = st.lists(postings, min_size=1, max_size=9, unique_by=lambda postin
 
 profiles = texts
 """The text of a profile."""
+
+
+def profile_terms(block: FeatureBlock, text: str, vocabulary: StringTable) -> list[str]:
+    """Return the terms of a profile that `vocabulary` holds, with repeats."""
+    found = block.profile_features(Profile(text), split_in_python([text]), vocabulary)
+    return [vocabulary[position] for position in found.tolist()]
+
 
 _weights = st.sampled_from([0.3, 0.7, 1.0, 2.5])
 block_lists = st.one_of(

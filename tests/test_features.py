@@ -25,11 +25,13 @@ from matcher.features import (
     block_from_settings,
     check_blocks,
     default_blocks,
+    posting_terms,
     smooth_idf,
 )
 from matcher.learning import BlockFeatures, fit_block
 from matcher.strings import StringTable
-from tests.strategies import boards, full_boards, postings, profiles
+from matcher.tokens import split_in_python
+from tests.strategies import boards, full_boards, postings, profile_terms, profiles
 
 each_block = pytest.mark.parametrize("kind", BLOCKS.values(), ids=BLOCKS)
 
@@ -65,18 +67,18 @@ def test_settings_round_trip_through_json(kind: type, weight: float):
 @settings(max_examples=40, deadline=None)
 @given(posting=postings, other_id=st.sampled_from(["x", "y"]))
 def test_posting_terms_are_words_that_depend_on_content_only(kind: type, posting: Posting, other_id: str):
-    terms = list(kind().posting_terms(posting))
+    terms = posting_terms(kind(), posting)
     assert all(isinstance(term, str) and term and "\n" not in term for term in terms)
     moved = dataclasses.replace(posting, id=other_id, url="https://a.example", posted=None, featured=7)
-    assert list(kind(weight=9.0).posting_terms(moved)) == terms
+    assert posting_terms(kind(weight=9.0), moved) == terms
 
 
 @each_block
 def test_a_posting_without_content_and_an_empty_profile_have_no_terms(kind: type):
     vocabulary = StringTable.from_strings(["cook", "nurse"])
-    assert list(kind().posting_terms(Posting(id="cook nurse"))) == []
+    assert posting_terms(kind(), Posting(id="cook nurse")) == []
     for text in ("", " \n\t", "!!! --- ###", "\x00\ud800", "😀"):
-        assert list(kind().profile_terms(Profile(text), vocabulary)) == []
+        assert profile_terms(kind(), text, vocabulary) == []
 
 
 @each_block
@@ -84,17 +86,17 @@ def test_a_posting_without_content_and_an_empty_profile_have_no_terms(kind: type
 @given(text=profiles)
 def test_profile_terms_are_the_same_however_often_they_are_asked_for(kind: type, text: str):
     vocabulary = StringTable.from_strings(sorted(["cook", "nurse", "sql", "c++", "it", "r"]))
-    terms = list(kind().profile_terms(Profile(text), vocabulary))
+    terms = profile_terms(kind(), text, vocabulary)
     assert all(isinstance(term, str) and term for term in terms)
-    assert list(kind().profile_terms(Profile(text), vocabulary)) == terms
+    assert profile_terms(kind(), text, vocabulary) == terms
 
 
 @each_block
 def test_a_profile_that_repeats_a_posting_has_its_terms(kind: type):
     posting = Posting(id="1", title="Python nurse", body="C++ and .NET", hashtags=["python", "c++", ".NET"])
-    terms = set(kind().posting_terms(posting))
+    terms = set(posting_terms(kind(), posting))
     vocabulary = StringTable.from_strings(sorted(terms))
-    found = set(kind().profile_terms(Profile("Python nurse, C++ and .NET"), vocabulary))
+    found = set(profile_terms(kind(), "Python nurse, C++ and .NET", vocabulary))
     assert terms <= found
 
 
@@ -123,11 +125,12 @@ def test_labels_are_readable_and_tell_terms_apart(kind: type):
 
 @each_block
 @settings(max_examples=40, deadline=None)
-@given(board=boards)
-def test_what_a_block_learns_is_what_dictionaries_count(kind: type, board: list[Posting]):
+@given(board=boards, compiled=st.booleans())
+def test_what_a_block_learns_is_what_dictionaries_count(kind: type, board: list[Posting], compiled: bool):
     block = kind()
-    features, counts = fit_block(block, iter(board))
-    expected = [Counter(block.posting_terms(posting)) for posting in board]
+    features, index = fit_block(block, iter(board), compiled=compiled)
+    counts = index.by_posting
+    expected = [Counter(posting_terms(block, posting)) for posting in board]
     assert list(features.vocabulary) == sorted(set().union(*expected))
     frequency = Counter(term for row in expected for term in row)
     assert features.document_frequency.tolist() == [frequency[term] for term in features.vocabulary]
@@ -161,13 +164,11 @@ def test_what_a_block_learned_survives_its_files(kind: type, board: list[Posting
 def test_a_query_is_count_times_squared_weight_over_norm(kind: type, board: list[Posting], text: str):
     block = kind()
     features, _ = fit_block(block, board)
-    query = features.query(Profile(text))
-    rows = [set(block.posting_terms(posting)) for posting in board]
+    query = features.query(Profile(text), split_in_python([text]))
+    rows = [set(posting_terms(block, posting)) for posting in board]
     known = {term: sum(term in row for row in rows) for term in set().union(*rows)}
     counted = {
-        t: n
-        for t, n in Counter(block.profile_terms(Profile(text), features.vocabulary)).items()
-        if t in known
+        t: n for t, n in Counter(profile_terms(block, text, features.vocabulary)).items() if t in known
     }
     weight = {t: float(block.term_weights(np.array([known[t]]), len(board))[0]) for t in counted}
     norm = math.sqrt(math.fsum((counted[t] * weight[t]) ** 2 for t in counted))
@@ -246,27 +247,31 @@ def test_settings_that_do_not_fit_are_a_damaged_model(damaged: dict[str, Any]):
 # --- counts ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(
     ("times", "dtype"),
     [(1, np.uint8), (255, np.uint8), (256, np.uint16), (65_535, np.uint16), (65_536, np.uint32)],
 )
-def test_counts_are_exact_in_the_smallest_type_that_holds_them(times: int, dtype: type):
-    _, counts = fit_block(
-        TextBlock(), [Posting(id="1", title="cook " * times), Posting(id="2", title="cook")]
-    )
+def test_counts_are_exact_in_the_smallest_type_that_holds_them(times: int, dtype: type, compiled: bool):
+    board = [Posting(id="1", title="cook " * times), Posting(id="2", title="cook")]
+    counts = fit_block(TextBlock(), board, compiled=compiled)[1].by_posting
     assert counts.counts.dtype == dtype
     assert counts.counts.tolist() == [times, 1]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize(
     "board", [[], [Posting(id="1")], [Posting(id="1", title="the and 2020"), Posting(id="2")]]
 )
 @each_block
-def test_postings_without_a_single_term_are_a_block_without_data(kind: type, board: list[Posting]):
-    features, counts = fit_block(kind(), board)
+def test_postings_without_a_single_term_are_a_block_without_data(
+    kind: type, board: list[Posting], compiled: bool
+):
+    features, index = fit_block(kind(), board, compiled=compiled)
+    counts = index.by_posting
     assert (len(features.vocabulary), features.postings) == (0, len(board))
     assert counts.starts.tolist() == [0] * (len(board) + 1)
-    assert len(features.query(Profile("cook")).features) == 0
+    assert len(features.query(Profile("cook"), split_in_python(["cook"])).features) == 0
     again = BlockFeatures.from_files(features.to_files(), kind(), len(board))
     assert len(again.vocabulary) == 0
 

@@ -33,10 +33,20 @@ from matcher import (
     UnknownPostingError,
 )
 from matcher.boosts import BOOSTS, Featured, Freshness
-from matcher.features import BLOCKS, FeatureBlock, HashtagBlock, TextBlock, default_blocks
+from matcher.features import BLOCKS, FeatureBlock, HashtagBlock, TextBlock, default_blocks, posting_terms
 from matcher.recommendation import Contribution
 from matcher.strings import StringTable
-from tests.strategies import TAGS, WORDS, block_lists, boards, boost_lists, full_boards, postings, profiles
+from tests.strategies import (
+    TAGS,
+    WORDS,
+    block_lists,
+    boards,
+    boost_lists,
+    full_boards,
+    postings,
+    profile_terms,
+    profiles,
+)
 
 BOARD = [
     Posting(id="baker", title="Pastry cook", body="Bread and cakes", hashtags=["cook"], location="Bern"),
@@ -61,12 +71,12 @@ def reference_scores(
     """Return every posting's score by its definition, with scikit-learn's TF-IDF and dense arrays."""
     sums, totals = np.zeros(len(board)), np.zeros(len(board))
     for block in blocks or default_blocks():
-        documents = [list(block.posting_terms(posting)) for posting in board]
+        documents = [posting_terms(block, posting) for posting in board]
         if not any(documents):
             continue
         tfidf = TfidfVectorizer(analyzer=list).fit(documents)
         vocabulary = StringTable.from_strings(sorted(tfidf.vocabulary_))
-        query = tfidf.transform([list(block.profile_terms(Profile(profile), vocabulary))]).toarray()[0]
+        query = tfidf.transform([profile_terms(block, profile, vocabulary)]).toarray()[0]
         rows = tfidf.transform(documents).toarray()
         if query.any():
             sums += block.weight * (rows @ query)

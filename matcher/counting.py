@@ -1,0 +1,241 @@
+"""Counts of terms in many documents, and the vocabulary they make up.
+
+A document is a text, whose tokens that count are its terms, or a list of terms. Without numba, terms are
+counted by Python's own dictionaries; with it, texts are split and counted by compiled passes. The result is
+the same.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.analyzer import select_features, tokenize
+from matcher.counts import Counts
+from matcher.strings import StringTable
+from matcher.tokens import Tokens, split_compiled
+
+__all__: Final = ["Counted", "count_documents"]
+
+CHUNK: Final = 64
+"""Texts that are split together: their tokens stay in the second-level cache until they are counted."""
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class Counted(NamedTuple):
+    """Terms and how often each document has them. See `count_documents`.
+
+    Attributes
+    ----------
+    vocabulary : StringTable
+        Sorted, unique.
+    by_document : Counts
+        Shape (documents, terms).
+    by_term : Counts
+        The same, transposed.
+
+    Examples
+    --------
+    >>> count_documents([["b", "a"], ["a"]], list).by_term.starts
+    array([0, 2, 3])
+    """
+
+    vocabulary: StringTable
+    by_document: Counts
+    by_term: Counts
+
+
+class _Numbers(dict[str, int]):
+    """Numbers of tokens in the order they are met; -1 for those that are no features."""
+
+    def __init__(self) -> None:
+        self.terms: dict[str, int] = {}
+
+    def __missing__(self, token: str) -> int:
+        number = self.terms.setdefault(token, len(self.terms)) if select_features([token]) else -1
+        self[token] = number
+        return number
+
+
+def count_documents(
+    documents: Iterable[_T],
+    read: Callable[[_T], str | Sequence[str]],
+    *,
+    compiled: bool = False,
+    threads: int = 1,
+) -> Counted:
+    """Count the terms of documents: features of texts, or terms as they are listed.
+
+    Parameters
+    ----------
+    documents : iterable
+    read : callable
+        Returns a document's text, or its terms; either for all documents.
+    compiled : bool
+        Split and count texts with compiled code (extra ``[fast]``). The result is the same.
+    threads : int
+        At least 1. When compiled, texts are read and split in all of them and counted in one.
+
+    Examples
+    --------
+    >>> counted = count_documents(["Cook and cook", "Nurse"], str)
+    >>> list(counted.vocabulary), counted.by_document.counts
+    (['cook', 'nurse'], array([2, 1], dtype=uint8))
+    """
+    iterator = iter(documents)
+    first = list(islice(iterator, 1))
+    documents = chain(first, iterator)
+    if compiled and first and isinstance(read(first[0]), str):
+        return _count_compiled(documents, read, threads)  # type: ignore[arg-type]
+    return _count_in_python(map(read, documents))
+
+
+def _count_in_python(documents: Iterable[str | Sequence[str]]) -> Counted:
+    numbers = _Numbers()
+    terms, counts, ends = array("i"), array("I"), array("q", [0])
+    for document in documents:
+        if isinstance(document, str):
+            counted = Counter(tokenize(document))
+            terms.extend(map(numbers.__getitem__, counted))
+        else:
+            counted = Counter(document)
+            terms.extend([numbers.terms.setdefault(term, len(numbers.terms)) for term in counted])
+        counts.extend(counted.values())
+        ends.append(len(terms))
+    columns, values = np.array(terms, np.int32), np.array(counts, np.uint32)
+    kept = columns >= 0
+    starts = np.concatenate([[0], np.cumsum(kept)])[np.array(ends)]
+    return _assemble(list(numbers.terms), Counts(starts, columns[kept], _narrow(values[kept])))
+
+
+def _count_compiled(documents: Iterable[_T], read: Callable[[_T], str], threads: int) -> Counted:
+    counter = _CompiledCounter()
+
+    def split(chunk: list[_T]) -> Tokens:
+        return split_compiled([read(document) for document in chunk])
+
+    for tokens in _map_ahead(split, _chunks(documents), threads):
+        counter.add(tokens)
+    return counter.finish()
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def _map_ahead(function: Callable[[_T], _R], items: Iterable[_T], threads: int) -> Iterator[_R]:
+    """Yield ``function(item)`` in order, computed in threads that are at most a few items ahead."""
+    if threads == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[_R]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+class _CompiledCounter:
+    """Terms met so far, with room for more, and the entries counted so far."""
+
+    def __init__(self) -> None:
+        self.sizes = np.zeros(2, np.int64)
+        self.slots = np.full(1 << 12, -1, np.int32)
+        self.hashes = np.empty(1 << 10, np.uint64)
+        self.lines = np.empty(1 << 14, np.uint8)
+        self.starts = np.zeros((1 << 10) + 1, np.int64)
+        self.seen = np.empty((2, 1 << 10), np.int64)
+        self.terms: list[NDArray[np.int32]] = []
+        self.counts: list[NDArray[np.unsignedinteger]] = []
+        self.ends: list[NDArray[np.int64]] = [np.zeros(1, np.int64)]
+        self.rows = 0
+
+    def add(self, tokens: Tokens) -> None:
+        """Count the features of a few texts."""
+        from matcher.scanner import FEATURE, count_tokens
+
+        strings, total = tokens.strings, len(tokens.strings)
+        self._make_room(total, len(strings.data) + total)
+        terms, counts = np.empty(total, np.int32), np.empty(total, np.uint32)
+        ends = np.empty(len(tokens.bounds) - 1, np.int64)
+        entries = count_tokens(
+            strings.data,
+            strings.offsets,
+            strings.hashes,
+            tokens.is_feature.view(np.uint8) * FEATURE,
+            tokens.bounds,
+            self.rows + 1,
+            self.sizes,
+            self.slots,
+            self.hashes,
+            self.lines,
+            self.starts,
+            self.seen,
+            terms,
+            counts,
+            ends,
+        )
+        self.terms.append(terms[:entries].copy())
+        self.counts.append(_narrow(counts[:entries]))
+        self.ends.append(ends + self.ends[-1][-1])
+        self.rows += len(ends)
+
+    def _make_room(self, terms: int, size: int) -> None:
+        from matcher.scanner import fill_slots
+
+        known, used = self.sizes.tolist()
+        if used + size > len(self.lines):
+            self.lines = np.concatenate([self.lines[:used], np.empty(used + size, np.uint8)])
+        if known + terms > len(self.hashes):
+            more = known + terms
+            self.hashes = np.concatenate([self.hashes[:known], np.empty(more, np.uint64)])
+            self.starts = np.concatenate([self.starts[: known + 1], np.empty(more, np.int64)])
+            self.seen = np.concatenate([self.seen[:, :known], np.empty((2, more), np.int64)], axis=1)
+        if 2 * (known + terms) > len(self.slots):
+            self.slots = np.empty(1 << (4 * (known + terms)).bit_length(), np.int32)
+            fill_slots(self.hashes, known, self.slots)
+
+    def finish(self) -> Counted:
+        """Return all counts, with the terms sorted."""
+        known, used = self.sizes.tolist()
+        terms = self.lines[:used].tobytes().decode("utf-8").split("\n")[:-1]
+        assert len(terms) == known  # noqa: S101 - one line a term
+        nothing = np.zeros(0, np.int32)
+        counts = np.concatenate(self.counts or [np.zeros(0, np.uint8)])
+        rows = Counts(np.concatenate(self.ends), np.concatenate(self.terms or [nothing]), counts)
+        self.terms, self.counts = [], []
+        return _assemble(terms, rows)
+
+
+def _narrow(counts: NDArray[np.uint32]) -> NDArray[np.unsignedinteger]:
+    """Return counts in the smallest type that holds them."""
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=1))))
+
+
+def _assemble(terms: list[str], counts: Counts) -> Counted:
+    """Return counts whose columns are in the order of `terms`, with the terms sorted."""
+    order = sorted(range(len(terms)), key=terms.__getitem__)
+    places = np.empty(len(terms), np.int32)
+    places[order] = np.arange(len(terms), dtype=np.int32)
+    by_term = Counts(counts.starts, places[counts.columns], counts.counts).transpose(len(terms))
+    # Twice transposed: columns ascend in every row.
+    by_document = by_term.transpose(len(counts.starts) - 1)
+    return Counted(StringTable.from_strings([terms[number] for number in order]), by_document, by_term)
