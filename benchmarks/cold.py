@@ -23,9 +23,7 @@ print(len(matcher.recommend(sys.stdin.read())))
 
 NEIGHBORS = """
 import sys, joblib
-from sklearn.neighbors import NearestNeighbors
-vectorizer, matrix = joblib.load(sys.argv[1] + "/by_posting.joblib", mmap_mode={mode!r})
-neighbors = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(matrix)
+vectorizer, neighbors = joblib.load(sys.argv[1] + "/neighbors.joblib", mmap_mode={mode!r})
 print(len(neighbors.kneighbors(vectorizer.transform([sys.stdin.read()]), return_distance=False)[0]))
 """
 

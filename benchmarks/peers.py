@@ -18,11 +18,11 @@ tantivy           a Boolean query of terms 3.0, `parse_query` 3.4; no difference
                   out, in memory or on disk. Positions left out index a fifth quicker. Threads scale.
 SQLite FTS5       about 1 s a CV at 10,000: left out beyond.
 
-Resident memory at 1,000,000 postings, estimated, in GB: files mapped by several processes are shared. The
-matrix 1.8 (NearestNeighbors, X @ q), transposed 1.8 (sparse_dot_topn, q @ X.T), bm25s 1.8 (both), tantivy 1;
-vocabularies 0.4 each for the four with scikit-learn and the two of bm25s; NearestNeighbors 4 more while it
-answers; the library 3 mapped (both engines) and 1 for the layout of the fast one: about 17 with everything.
-Building, one at a time: up to 15.
+Resident memory at 1,000,000 postings, estimated, in GB; a file that several processes map counts once. Matrix
+1.8 each for NearestNeighbors and X @ q; transposed 1.8 for sparse_dot_topn and q @ X.T together; bm25s 1.8;
+tantivy 1; vocabularies 0.4 in each of six processes; NearestNeighbors 4 more while it answers; the library 3
+mapped, for both engines, and 1 for the layout of the fast one: about 19 with everything. Building happens
+before, one system at a time.
 """
 
 import re
@@ -72,7 +72,7 @@ def best_rows(scores: np.ndarray) -> Ids:
 
 
 class TfidfBuilder(TextBuilder):
-    """`TfidfVectorizer`; the transposed matrix, which two peers need, is not part of the time."""
+    """`TfidfVectorizer`; what the peers that share it keep beside it is not part of the time."""
 
     def build(self, folder: Path) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -82,20 +82,24 @@ class TfidfBuilder(TextBuilder):
 
     def save(self, folder: Path) -> dict[str, Any]:
         import joblib
+        from sklearn.neighbors import NearestNeighbors
 
         joblib.dump((self.vectorizer, self.matrix), folder / "by_posting.joblib")
         joblib.dump((self.vectorizer, self.matrix.T.tocsr()), folder / "by_term.joblib")
-        disk = None  # no system needs both files
+        neighbors = NearestNeighbors(n_neighbors=K, metric="cosine", algorithm="brute").fit(self.matrix)
+        joblib.dump((self.vectorizer, neighbors), folder / "neighbors.joblib")
+        disk = None  # no system needs all three
         return {"terms": self.matrix.shape[1], "entries": self.matrix.nnz, "disk": disk}
 
 
 def load_tfidf(folder: Path, order: str) -> tuple[Any, Any]:
-    """Return the vectorizer and its matrix, mapped copy-on-write, because sparse_dot_topn refuses read-only."""
+    """Return the vectorizer and its matrix, mapped."""
     import joblib
 
+    # Copy-on-write and as plain views: sparse_dot_topn takes neither read-only arrays nor memmaps.
     vectorizer, matrix = joblib.load(folder / f"{order}.joblib", mmap_mode="c")
     for name, array in sparse_arrays(matrix).items():
-        setattr(matrix, name, np.asarray(array))  # a plain view: sparse_dot_topn refuses the subclass memmap
+        setattr(matrix, name, np.asarray(array))
     return vectorizer, matrix
 
 
@@ -105,18 +109,20 @@ def sparse_arrays(matrix: Any) -> dict[str, np.ndarray]:
 
 def serve_nearest_neighbors(folder: Path) -> Server:
     """``NearestNeighbors(metric="cosine", algorithm="brute")``."""
-    from sklearn.neighbors import NearestNeighbors
+    import joblib
 
-    vectorizer, matrix = load_tfidf(folder, "by_posting")
+    vectorizer, neighbors = joblib.load(folder / "neighbors.joblib", mmap_mode="c")
 
     def ways(jobs: int | None) -> SearchMany:
-        neighbors = NearestNeighbors(n_neighbors=K, metric="cosine", algorithm="brute", n_jobs=jobs)
-        neighbors.fit(matrix)
-        return lambda texts: neighbors.kneighbors(vectorizer.transform(texts), return_distance=False).tolist()
+        def search_many(texts: Sequence[str]) -> list[Ids]:
+            neighbors.set_params(n_jobs=jobs)
+            return neighbors.kneighbors(vectorizer.transform(texts), return_distance=False).tolist()
+
+        return search_many
 
     many = {f"n_jobs={jobs}": ways(jobs) for jobs in (None, THREADS)}
     single = {way: partial(_first, search_many) for way, search_many in many.items()}
-    return Server({"": single}, {"": many}, lambda: sparse_arrays(matrix))
+    return Server({"": single}, {"": many}, lambda: sparse_arrays(neighbors._fit_X))
 
 
 def _first(search_many: SearchMany, text: str) -> Ids:

@@ -11,7 +11,7 @@ tokens. One CV goes to every system before the next one does. Before timing, ran
 compared with scikit-learn's. What counts are ratios of medians.
 
 Files go to the folder for temporary files: about 15 GB for 1,000,000 postings (TMPDIR says where), which also
-take 17 GB of memory (see `peers.py`) and some hours; `--peers` takes a choice.
+take 19 GB of memory (see `peers.py`) and some hours; `--peers` takes a choice.
 """
 
 import argparse

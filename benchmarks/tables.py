@@ -16,6 +16,7 @@ import numpy as np
 
 FAST, BASE = "matcher [fast]", "matcher base"
 SCAN = "scan alone"
+BUILDER_TITLES = {"matcher": "matcher, the whole fit", "tantivy": "tantivy, one thread"}
 RECORDS = "postings"
 """What the names of arrays and files start with that keep the postings themselves."""
 
@@ -93,19 +94,22 @@ def indexing_table(results: Results) -> str:
         for name, entry in results["indexing"].items()
     }
     whole, words = (medians.get(name, [None])[0] for name in ("matcher", "matcher, words alone"))
+    peaks = {name: entry["about"].get("peak") for name, entry in results["indexing"].items()}
     rows = [
         [
-            name,
+            BUILDER_TITLES.get(name, name),
             f"{seconds:.2f}",
             f"{cpu:.2f}",
             f"{results['postings'] / seconds:,.0f}",
             times_faster(seconds, whole),
             times_faster(seconds, words),
+            f"{peaks[name] / 1e6:,.0f}" if peaks[name] else "",
         ]
         for name, (seconds, cpu) in medians.items()
     ]
     headings = ["indexing, texts in memory", "seconds", "CPU seconds", "postings a second"]
-    return table([*headings, "the whole fit is faster by", "words alone are faster by"], rows)
+    headings += ["the whole fit is faster by", "words alone are faster by"]
+    return table([*headings, "peak MB with the texts"], rows)
 
 
 def cold_table(results: Results) -> str:
@@ -195,8 +199,8 @@ def section(results: Results) -> str:
         f"## {results['postings']:,} postings",
         f"`python benchmarks/speed.py {results['postings']}{source} --write docs/performance.md`. "
         f"{results['machine']}. Postings of {about['words']:.0f} words, CVs of {about['cv_terms']:.0f} "
-        f"distinct terms, recombined from {about['documents']:,} documents; {about['terms']:,} terms in the index. "
-        f"Compared first: {results['agreement']}.",
+        f"distinct terms, recombined from {about['documents']:,} documents; {about['terms']:,} terms in the "
+        f"index. Compared first: {results['agreement']}.",
         one_table(results),
         ways_text(results) if results["ways"] else "",
         batch_table(results) if results["batch"] else "",
