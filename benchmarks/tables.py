@@ -213,7 +213,7 @@ def section(results: Results) -> str:
 
 
 def write_section(path: Path, postings: int, text: str) -> None:
-    """Put a section between its markers; a new one goes behind those of smaller corpora."""
+    """Put a section between its markers; a new one takes its place among them by size."""
     document = path.read_text(encoding="utf-8")
     begin, end = f"<!-- {postings} begin -->", f"<!-- {postings} end -->"
     block = f"{begin}\n{text}\n{end}"
@@ -221,9 +221,12 @@ def write_section(path: Path, postings: int, text: str) -> None:
         before, rest = document.split(begin, 1)
         document = before + block + rest.split(end, 1)[1]
     else:
-        ends = [match for match in re.finditer(r"<!-- (\d+) end -->", document) if int(match[1]) < postings]
-        place = ends[-1].end() if ends else len(document.rstrip())
-        document = f"{document[:place]}\n\n{block}{document[place:]}"
+        markers = list(re.finditer(r"<!-- (\d+) (begin|end) -->", document))
+        smaller = [marker.end() for marker in markers if marker[2] == "end" and int(marker[1]) < postings]
+        larger = [marker.start() for marker in markers if marker[2] == "begin" and int(marker[1]) > postings]
+        place = max(smaller, default=min(larger, default=len(document)))
+        before, after = document[:place].rstrip(), document[place:].lstrip()
+        document = f"{before}\n\n{block}\n\n{after}".rstrip() + "\n"
     path.write_text(document, encoding="utf-8")
 
 

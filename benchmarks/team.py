@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,8 +35,6 @@ class Worker:
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer to a command; raise WorkerError when there is none."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps([command, arguments]) + "\n")
             self._process.stdin.flush()
@@ -54,7 +53,7 @@ class Worker:
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
+            with suppress(BrokenPipeError):  # a command that was never read
                 stream.close()
 
 
