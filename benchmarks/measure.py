@@ -117,8 +117,8 @@ def _rank_batch(
     few = int(min(max(2, count // 10), max(2, TRIAL / single)))
     for way in ways:  # compiles what only batches use
         team.ask(name, "batch", label=label, way=way, count=2, sample=0)
-    tried = {}
-    for way in ways:
+    tried = {ways[0]: single} if len(ways) == 1 else {}
+    for way in ways if not tried else ():
         answer = team.ask(name, "batch", label=label, way=way, count=few, sample=0)
         if answer is None:
             return None
