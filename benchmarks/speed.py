@@ -1,267 +1,205 @@
-"""Speed side by side with named peers, in one run, interleaved.
+"""Speed side by side with named peers: one CV, batches, indexing, process start, memory.
 
-    python benchmarks/speed.py 10000                        sentences from seeds/
-    python benchmarks/speed.py 100000 --source FOLDER       sentences from a folder of postings or texts
+    python benchmarks/speed.py 10000                            sentences from seeds/
+    python benchmarks/speed.py 100000 --source FOLDER           sentences from a folder of postings or texts
+    python benchmarks/speed.py 100000 --write docs/performance.md
 
-A CV's text goes in and ten recommendations come out, on both sides: ours includes taking out personal data
-and finding the postings' records, a peer's includes its own tokens. Before timing, rankings of the same words
-are compared with scikit-learn's. What is printed are medians of interleaved calls and ratios of medians.
+A corpus is generated to disk. Each system indexes it and writes its index, then a process of its own loads
+that and answers, so that memory is each system's own. A CV's text goes in and ten ids come out, on both
+sides: ours includes taking out personal data and finding the postings' records, a peer's includes its own
+tokens. One CV goes to every system before the next one does. Before timing, rankings of the same words are
+compared with scikit-learn's. What counts are ratios of medians.
+
+Files go to the folder for temporary files: about 15 GB for 1,000,000 postings (TMPDIR says where), which also
+take 19 GB of memory (see `peers.py`) and some hours; `--peers` takes a choice.
 """
 
 import argparse
-import gc
+import json
 import os
 import platform
-import resource
+import signal
+import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
 
+import cold
+import measure
 import numpy as np
-from corpus import Corpus
-from peers import make_peers
-from rich.console import Console
-from rich.table import Table
+from corpus import SEEDS, read_about, read_cvs, read_records, write_corpus
+from tables import BASE, FAST, section, write_section
+from team import Team
+from worker import SERVERS
 
-from matcher import Matcher, Posting
 from matcher.analyzer import analyze
-from matcher.base import Query
-from matcher.engines import make_engine
-from matcher.features import TextBlock
-from matcher.personal import remove_personal_data
-from matcher.profile import Profile
-from matcher.text import posting_text
 
-SEEDS = Path(__file__).parent.parent / "seeds"
+OURS = (FAST, BASE)
+PEERS = tuple(name for name in SERVERS if name not in OURS)
+SPARE_CVS = 5
+"""CVs beyond those measured: to warm up with and to choose the quickest way with."""
 
-
-def interleave(tasks: dict[str, Callable[[str], object]], texts: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the seconds of each task for each text, one task after the other for every text."""
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for text in texts[:3]:
-        for task in tasks.values():
-            task(text)
-    gc.disable()
-    for text in texts:
-        for name, task in tasks.items():
-            start = time.perf_counter()
-            task(text)
-            times[name].append(time.perf_counter() - start)
-    gc.enable()
-    return {name: np.array(values) for name, values in times.items()}
+WARM_UP = 3
+LARGEST_FOR_SQLITE = 10_000
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "bm25s", "tantivy", "sparse_dot_topn")
 
 
-def check_agreement(postings: Sequence[Posting], cvs: Sequence[str]) -> str:
-    """Compare our ranking by words alone with scikit-learn's over the same words; raise when they differ."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.neighbors import NearestNeighbors
-
-    vectorizer = TfidfVectorizer(analyzer=analyze)
-    matrix = vectorizer.fit_transform([posting_text(posting) for posting in postings])
-    neighbors = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute").fit(matrix)
-    matchers = [Matcher.fit(postings, blocks=[TextBlock(1.0)], engine=name) for name in ("base", "fast")]
-    for cv in cvs:
-        distances, rows = neighbors.kneighbors(vectorizer.transform([remove_personal_data(Profile(cv)).text]))
-        for matcher in matchers:
-            ranking = matcher.recommend(cv)
-            scores = np.array([recommendation.score for recommendation in ranking])
-            np.testing.assert_allclose(scores, 1 - distances[0], atol=1e-9)
-            ours = [recommendation.posting.id for recommendation in ranking]
-            theirs = [postings[row].id for row in rows[0]]
-            assert ours == theirs or len(set(np.round(scores, 9))) < 10, (ours, theirs)
-    return f"checked: {len(cvs)} CVs, {len(postings):,} postings, same ids and scores (1e-9) as scikit-learn"
+def report(message: str) -> None:
+    """Say what is going on."""
+    print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
 
 
-def cold_start(model: Path, cv: str) -> dict[str, tuple[float, float]]:
-    """Return seconds on the clock and of CPU from process start to ten recommendations."""
-    code = f"""
-import sys, resource
-from matcher import Matcher
-ranking = Matcher.load({str(model)!r}, verify=%s).recommend(sys.stdin.read())
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(len(ranking), used.ru_utime + used.ru_stime)
-"""
-    results = {}
-    for name, verify in (("verified", True), ("verify=False", False)):
-        clock, cpu = [], []
-        for _ in range(5):
-            start = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-c", code % verify], input=cv, capture_output=True, text=True, check=True
-            )
-            clock.append(time.perf_counter() - start)
-            cpu.append(float(done.stdout.split()[1]))
-        results[name] = float(np.median(clock)), float(np.median(cpu))
-    return results
-
-
-def cold_start_of_scikit_learn(texts: Sequence[str], cv: str) -> tuple[float, float]:
-    """Return the same for a vectorizer and neighbours kept with joblib."""
-    import joblib
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.neighbors import NearestNeighbors
-
-    vectorizer = TfidfVectorizer(dtype=np.float32)
-    neighbors = NearestNeighbors(n_neighbors=10, metric="cosine", algorithm="brute")
-    neighbors.fit(vectorizer.fit_transform(texts))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.joblib"
-        joblib.dump((vectorizer, neighbors), path)
-        code = f"""
-import sys, resource, joblib
-vectorizer, neighbors = joblib.load({str(path)!r})
-neighbors.kneighbors(vectorizer.transform([sys.stdin.read()]))
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_utime + used.ru_stime)
-"""
-        clock, cpu = [], []
-        for _ in range(3):
-            start = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-c", code], input=cv, capture_output=True, text=True, check=True
-            )
-            clock.append(time.perf_counter() - start)
-            cpu.append(float(done.stdout))
-    return float(np.median(clock)), float(np.median(cpu))
-
-
-def describe_machine() -> str:
-    """Return what was measured on."""
-    names = ("numpy", "scikit-learn", "numba", "bm25s", "tantivy", "sparse_dot_topn")
-    versions = ", ".join(f"{name} {version(name)}" for name in names)
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
-    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
-
-
-def main() -> None:
-    """Build the corpus, check, measure, print."""
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
     parser = argparse.ArgumentParser(description="Measure speed beside named peers.")
     parser.add_argument("postings", type=int, nargs="?", default=10_000)
     parser.add_argument("--source", type=Path, default=SEEDS, help="folder to take sentences from")
     parser.add_argument("--cvs", type=int, default=60, help="CVs for the one-by-one measurement")
-    parser.add_argument("--batch", type=int, default=1_000, help="CVs in a batch")
-    parser.add_argument("--peers", nargs="*", default=[], help="names of peers; all by default")
-    arguments = parser.parse_args()
-    console = Console(width=110, highlight=False)
-    console.print(describe_machine())
-    corpus = Corpus(arguments.source)
-    postings = list(corpus.postings(arguments.postings))
-    texts = [posting_text(posting) for posting in postings]
-    cvs = corpus.cvs(max(arguments.cvs, arguments.batch) + 3)
-    words = np.mean([len(text.split()) for text in texts[:1000]])
-    distinct = np.mean([len(set(analyze(cv))) for cv in cvs[:100]])
-    console.print(
-        f"{len(postings):,} postings of {words:.0f} words, CVs of {distinct:.0f} distinct terms; from "
-        f"{len(corpus.documents):,} documents"
+    parser.add_argument("--batch", type=int, default=1_000, help="CVs in a batch; 0 for none")
+    parser.add_argument(
+        "--peers", nargs="*", default=PEERS, choices=PEERS, metavar="NAME", help="all by default"
     )
-    console.print(check_agreement(postings[:3_000], cvs[:10]))
+    parser.add_argument("--corpus", type=Path, help="file to keep the corpus in, or to take it from")
+    parser.add_argument("--json", type=Path, help="file to write all times to")
+    parser.add_argument("--write", type=Path, help="document whose section of this size to write")
+    return parser.parse_args(arguments)
 
-    start = time.perf_counter()
-    matcher = Matcher.fit(postings)
-    ours_seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    peers = make_peers(texts, arguments.peers)
-    console.print(
-        f"indexing ours {ours_seconds:.1f} s, all peers together {time.perf_counter() - start:.1f} s"
+
+def find_corpus(arguments: argparse.Namespace, folder: Path) -> Path:
+    """Return the corpus: one that is there already, or a new one."""
+    path = arguments.corpus or folder / "corpus.jsonl"
+    cvs = max(arguments.cvs, arguments.batch) + SPARE_CVS
+    if not path.exists():
+        report(f"generating {arguments.postings:,} postings and {cvs:,} CVs")
+        write_corpus(path, arguments.source, arguments.postings, cvs)
+    about = read_about(path)
+    if about["postings"] != arguments.postings or about["cvs"] < cvs:
+        raise SystemExit(
+            f"{path}: holds {about['postings']:,} postings and {about['cvs']:,} CVs; take another file"
+        )
+    return path
+
+
+def describe_corpus(path: Path) -> dict[str, Any]:
+    """Return how long its texts are."""
+    words = [len(record["body"].split()) for record in read_records(path, 1_000)]
+    terms = [len(set(analyze(cv))) for cv in read_cvs(path)[:100]]
+    return read_about(path) | {"words": float(np.mean(words)), "cv_terms": float(np.mean(terms))}
+
+
+def describe_machine() -> str:
+    """Return what was measured on, and with which versions."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    versions = [
+        f"Python {platform.python_version()}",
+        *map(_version, PACKAGES),
+        f"SQLite {sqlite3.sqlite_version}",
+    ]
+    return f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GB; {', '.join(versions)}"
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
+
+
+def check_agreement(corpus: Path) -> str:
+    """Run the comparison with scikit-learn in a process of its own; end here when it fails."""
+    script = Path(__file__).parent / "agreement.py"
+    done = subprocess.run(
+        [sys.executable, str(script), str(corpus)], stdout=subprocess.PIPE, encoding="utf-8", check=False
     )
-
-    with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model"
-        matcher.save(model)
-        del matcher
-        base = Matcher.load(model, engine="base")
-        fast = Matcher.load(model, engine="fast")
-        rare = min((tag for tag in fast.postings.tags), key=lambda tag: abs(_share(fast, tag) - 0.01))
-        tasks: dict[str, Callable[[str], object]] = {
-            "matcher \\[fast]": fast.recommend,
-            "matcher base": base.recommend,
-            f"matcher \\[fast], filter keeps {_share(fast, rare):.1%}": lambda text: fast.recommend(
-                text, filters={"hashtags_any": [rare]}
-            ),
-            "matcher \\[fast], all explained": lambda text: [r.contributions for r in fast.recommend(text)],
-        }
-        times = interleave(tasks | peers, cvs[: arguments.cvs])
-        queries = {cv: Query(fast._queries(Profile(cv))) for cv in cvs[: arguments.cvs]}
-        engines = {name: make_engine(name, fast._index.blocks, len(fast)) for name in ("base", "fast")}
-        scans = interleave(
-            {
-                f"  scan alone, {name}": lambda text, engine=engine: fast._index.search(
-                    queries[text], 10, engine
-                )
-                for name, engine in engines.items()
-            },
-            cvs[: arguments.cvs],
-        )
-        _print_one(console, times | scans)
-        _print_batch(console, fast, base, peers, cvs[: arguments.batch], times)
-        _print_cold(console, model, texts, cvs[0])
-        layout = engines["fast"]._layout  # type: ignore[attr-defined]
-        size = sum(array.nbytes for array in layout[:5]) / len(fast)
-        console.print(f"layout of the fast engine: {size:.0f} bytes a posting")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    console.print(f"(peak memory of this run with all peers: {peak / 1e6:.1f} GB)")
+    if done.returncode:
+        raise SystemExit("our rankings differ from scikit-learn's: nothing was measured")
+    return done.stdout.strip()
 
 
-def _share(matcher: Matcher, tag: str) -> float:
-    catalogue = matcher.postings
-    return float(np.count_nonzero(catalogue.tag_codes == catalogue.tags.find(tag)) / max(1, len(catalogue)))
+def choose_servers(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the servers to measure, each with its builder, and why others are left out."""
+    names = [*OURS, *(name for name in PEERS if name in arguments.peers)]
+    left_out = {name: "not asked for" for name in PEERS if name not in names}
+    if arguments.postings > LARGEST_FOR_SQLITE and "SQLite FTS5" in names:
+        names.remove("SQLite FTS5")
+        left_out["SQLite FTS5"] = f"about a second a CV at {LARGEST_FOR_SQLITE:,} postings"
+        report(f"SQLite FTS5: left out ({left_out['SQLite FTS5']})")
+    return {name: SERVERS[name][0] for name in names}, left_out
 
 
-def _print_one(console: Console, times: dict[str, np.ndarray]) -> None:
-    table = Table(title="one CV: text in, ten recommendations out")
-    for heading in ("", "median ms", "p99 ms", "\\[fast] is faster by", "base is faster by"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    fast, base = np.median(times["matcher \\[fast]"]), np.median(times["matcher base"])
-    for name, values in times.items():
-        middle = np.median(values)
-        table.add_row(
-            name,
-            f"{middle * 1e3:.2f}",
-            f"{np.percentile(values, 99) * 1e3:.2f}",
-            f"{middle / fast:.1f}x",
-            f"{middle / base:.1f}x",
-        )
-    console.print(table)
+def measure_servers(
+    servers: dict[str, str], corpus: Path, folders: dict[str, Path], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Return everything that is measured with all servers running."""
+    spare = range(max(arguments.cvs, arguments.batch), max(arguments.cvs, arguments.batch) + SPARE_CVS)
+    with Team("serve", report) as team:
+        offers = measure.load(team, servers, corpus, folders, report)
+        ways = measure.choose(team, spare, report)
+        times, ids = measure.rank_one_by_one(team, offers, range(arguments.cvs), spare[:WARM_UP], report)
+        memory = measure.remember(team)
+        batch = arguments.batch and measure.rank_batches(team, offers, arguments.batch, times, ids, report)
+        return {"ways": ways, "one": times, "memory": memory, "batch": batch or [], "left_out": team.left_out}
 
 
-def _print_batch(
-    console: Console,
-    fast: Matcher,
-    base: Matcher,
-    peers: dict[str, Callable[[str], object]],
-    cvs: Sequence[str],
-    times: dict[str, np.ndarray],
-) -> None:
-    table = Table(title=f"{len(cvs):,} CVs in a batch")
-    for heading in ("", "seconds", "CVs a second"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for name, matcher, threads in (("matcher \\[fast]", fast, 1), ("matcher \\[fast], 2 threads", fast, 2)):
-        start = time.perf_counter()
-        matcher.recommend_many(cvs, threads=threads)
-        seconds = time.perf_counter() - start
-        table.add_row(name, f"{seconds:.2f}", f"{len(cvs) / seconds:,.0f}")
-    for name in peers:
-        seconds = float(np.median(times[name])) * len(cvs)
-        table.add_row(f"{name} (one by one, extrapolated)", f"{seconds:.2f}", f"{len(cvs) / seconds:,.0f}")
-    console.print(table)
+def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Return all results."""
+    corpus = find_corpus(arguments, folder)
+    report("comparing with scikit-learn")
+    agreement = check_agreement(corpus)
+    servers, left_out = choose_servers(arguments)
+    builders = list(dict.fromkeys(["matcher", "matcher, words alone", *servers.values()]))
+    folders = {name: folder / f"index-{number}" for number, name in enumerate(builders)}
+    indexing, failed = measure.index(builders, corpus, arguments.postings, folders, report)
+    left_out |= {name: failed[builder] for name, builder in servers.items() if builder in failed}
+    served = {name: builder for name, builder in servers.items() if builder in indexing}
+    measured = measure_servers(served, corpus, folders, arguments)
+    for name, memory in measured["memory"].items():
+        memory["disk"] = indexing[servers[name]]["about"]["disk"]
+    report("process start to ten recommendations")
+    times, stopped = cold.measure({name: folders[name] for name in indexing}, read_cvs(corpus)[0])
+    terms = indexing["matcher"]["about"]["terms"] if "matcher" in indexing else 0
+    return measured | {
+        "postings": arguments.postings,
+        "batch_size": arguments.batch,
+        "machine": describe_machine(),
+        "corpus": describe_corpus(corpus) | {"terms": terms},
+        "agreement": agreement,
+        "indexing": indexing,
+        "cold": times,
+        "left_out": left_out | measured["left_out"] | stopped,
+    }
 
 
-def _print_cold(console: Console, model: Path, texts: Sequence[str], cv: str) -> None:
-    table = Table(title="process start to ten recommendations, model on disk")
-    for heading in ("", "seconds", "CPU seconds"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for name, (clock, cpu) in cold_start(model, cv).items():
-        table.add_row(f"matcher, {name}", f"{clock:.2f}", f"{cpu:.2f}")
-    clock, cpu = cold_start_of_scikit_learn(texts, cv)
-    table.add_row("scikit-learn + joblib", f"{clock:.2f}", f"{cpu:.2f}")
-    console.print(table)
+def end(number: int, frame: FrameType | None) -> None:
+    """Leave through the context managers, which end workers and remove files."""
+    sys.exit(f"ended by signal {number}")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = parse()
+    signal.signal(signal.SIGTERM, end)
+    try:
+        with TemporaryDirectory(prefix="matcher-speed-") as folder:
+            results = run(arguments, Path(folder))
+    except KeyboardInterrupt:
+        sys.exit("interrupted: nothing was written")
+    text = section(results)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results), encoding="utf-8")
+    if arguments.write:
+        write_section(arguments.write, arguments.postings, text)
 
 
 if __name__ == "__main__":
