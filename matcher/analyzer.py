@@ -205,7 +205,7 @@ def tokenize(text: str) -> list[str]:
     ['c++', 'c#', '.net', 'node.js', 'ci/cd', 'with', 'r', 'since', '2019']
     """
     folded = _fold(text)
-    marks = _mark_class() if _BEYOND_SIMPLE.search(folded) else ""
+    marks = "" if folded.isascii() or not _BEYOND_SIMPLE.search(folded) else _mark_class()
     return _token_pattern(marks).findall(folded)
 
 
