@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
@@ -37,15 +37,22 @@ VERSION: Final = 1
 LONGEST_TOKEN: Final = 64
 LONGEST_TAG_IN_WORDS: Final = 4
 
+# These patterns run over every text. One that starts with a literal sign, or with a choice of signs, skips to
+# the next of them much faster than it is tried at each character. So a place is found by the rarest sign of
+# what is looked for, and what belongs to it before the sign is looked for from there.
+_WWW: Final = re.compile(r"\.(?<=[wW]{3}\.)")
+_LINK_SIGN: Final = re.compile(r":(?=//)|\.(?<=[wW]{3}\.)")
 _LINK: Final = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
-_DOMAINS: Final = r"\.(?:com|org|de|at|ch|uk|ie|eu|io|dev|me|info|example)/"
-_DOMAIN: Final = re.compile(_DOMAINS, re.IGNORECASE)
-_PATH: Final = re.compile(
-    rf"\b[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{0,4}}{_DOMAINS}[^\s<>\"')\]]+", re.IGNORECASE
+_MAIL_NAME: Final = re.compile(r"[\w.+%-]{1,64}")
+_MAIL_DOMAIN: Final = re.compile(r"@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_LONGEST_MAIL_NAME: Final = 64
+_PATH_SIGN: Final = re.compile(
+    r"/(?:(?<=\.(?:de|at|ch|uk|ie|eu|io|me)/)|(?<=\.(?:com|org|dev)/)|(?<=\.info/)|(?<=\.example/))",
+    re.IGNORECASE,
 )
-_MAIL: Final = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_WWW: Final = re.compile(r"www\.", re.IGNORECASE)
-_LIGATURE: Final = re.compile("[ﬀ-ﬆ\u00ad\u200b]")
+_PATH_HOST: Final = re.compile(r"\b[\w-]{1,63}(?:\.[\w-]{1,63}){0,4}\Z")
+_LONGEST_HOST: Final = 5 * 63 + 4
+_PATH_REST: Final = re.compile(r"/[^\s<>\"')\]]+")
 _LIGATURES: Final = str.maketrans(
     {
         "ﬀ": "ff",
@@ -59,6 +66,7 @@ _LIGATURES: Final = str.maketrans(
         "\u200b": None,
     }
 )
+_LOOSENED: Final = "".join(map(chr, _LIGATURES))
 _GENDER: Final = (
     r"(?:[mwfdxhvkia]|gn|div(?:ers|erse)?\.?|nb|all(?:\s+genders?)?|alle(?:\s+geschlechter)?"
     r"|männlich|weiblich|male|female|diverse)"
@@ -66,16 +74,17 @@ _GENDER: Final = (
 _GENDER_MARKER: Final = re.compile(
     rf"\(\s*{_GENDER}(?:\s?[/|*:,]\s?{_GENDER}){{1,3}}\s*\)"
     r"|\((?:gn|mwd|wmd|mfd|fmd|mfx|all genders?|alle geschlechter)\)"
-    r"|[mwfdxhv]/(?<![\w/]..)(?:[mwfdxhv]/[mwfdxhv]|(?<=m/)[wf]|(?<=w/)m|(?<=f/)m)(?![\w/])",
+    r"|/(?<=[mwfdxhv]/)(?<![\w/]..)(?:[mwfdxhv]/[mwfdxhv]|(?<=m/)[wf]|(?<=w/)m|(?<=f/)m)(?![\w/])",
     re.IGNORECASE,
 )
 # Case matters: the r of "Angestellte/r" is an ending, the R of "Software/R" a language. What stands before an
-# ending is checked when one is found: a look-behind would be tried at every character.
+# ending is checked when one is found: a look-behind would be tried at every sign.
 _GENDER_ENDING: Final = re.compile(
-    r"(?:[*:_·]|/-?)(?:in(?:nen)?|IN(?:NEN)?)(?![\w/])"
-    r"|\((?:in(?:nen)?|r)\)(?![\w/])"
-    r"|(?:[*:_·]|/-?)(?P<flexion>[rns])(?![\w/])"
-    r"|(?P<inner>In(?:nen)?)(?!\w)"
+    r"[*:_·/(I](?:"
+    r"(?:(?<=[*:_·/])|(?<=/)-)(?:in(?:nen)?|IN(?:NEN)?|(?P<flexion>[rns]))(?![\w/])"
+    r"|(?<=\()(?:in(?:nen)?|r)\)(?![\w/])"
+    r"|(?P<inner>(?<=I)n(?:nen)?)(?!\w)"
+    r")"
 )
 
 
@@ -130,17 +139,76 @@ def fold(text: str) -> str:
     'köch   '
     """
     if "://" in text or _WWW.search(text):
-        text = _LINK.sub(" ", text)
+        text = _blank(text, _links(text))
     if "@" in text:
-        text = _MAIL.sub(" ", text)
-    if "/" in text and _DOMAIN.search(text):
-        text = _PATH.sub(" ", text)
+        text = _blank(text, _mail_addresses(text))
+    if "/" in text:
+        text = _blank(text, _paths(text))
     if not text.isascii():
-        if _LIGATURE.search(text):
+        if any(char in text for char in _LOOSENED):
             text = text.translate(_LIGATURES)
         text = unicodedata.normalize("NFC", text)
-    text = _GENDER_ENDING.sub(_drop_ending, _GENDER_MARKER.sub(" ", text)).lower()
+    if "(" in text or "/" in text:
+        text = _blank(text, _gender_markers(text))
+    text = _GENDER_ENDING.sub(_drop_ending, text).lower()
     return text if text.isascii() else text.replace("i\u0307", "i")
+
+
+def _blank(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """Return the text with a space for each place, given as start and end, in order."""
+    kept = []
+    done = 0
+    for start, end in places:
+        kept.append(text[done:start])
+        done = end
+    return " ".join([*kept, text[done:]]) if kept else text
+
+
+def _links(text: str) -> Iterator[tuple[int, int]]:
+    done = 0
+    for sign in _LINK_SIGN.finditer(text):
+        if sign.start() < done:
+            continue
+        for begin in ("https", "http", "www"):
+            link = _LINK.match(text, max(done, sign.start() - len(begin)))
+            if link:
+                yield link.span()
+                done = link.end()
+                break
+
+
+def _mail_addresses(text: str) -> Iterator[tuple[int, int]]:
+    done = 0
+    at = text.find("@")
+    while at >= 0:
+        domain = _MAIL_DOMAIN.match(text, at)
+        if domain:
+            name = _MAIL_NAME.match(text[max(done, at - _LONGEST_MAIL_NAME) : at][::-1])
+            if name:
+                done = domain.end()
+                yield at - name.end(), done
+        at = text.find("@", max(done, at + 1))
+
+
+def _paths(text: str) -> Iterator[tuple[int, int]]:
+    done = 0
+    for sign in _PATH_SIGN.finditer(text):
+        slash = sign.start()
+        if slash < done:
+            continue
+        dot = text.rfind(".", 0, slash)
+        first = max(done, dot - _LONGEST_HOST)
+        host = _PATH_HOST.search(text, max(first, text.rfind("/", first, dot) + 1), dot)
+        rest = _PATH_REST.match(text, slash) if host else None
+        if host and rest:
+            done = rest.end()
+            yield host.start(), done
+
+
+def _gender_markers(text: str) -> Iterator[tuple[int, int]]:
+    for marker in _GENDER_MARKER.finditer(text):
+        start, end = marker.span()
+        yield (start - 1 if text[start] == "/" else start), end
 
 
 def tokenize(text: str) -> list[str]:
@@ -152,7 +220,7 @@ def tokenize(text: str) -> list[str]:
     ['c++', 'c#', '.net', 'node.js', 'ci/cd', 'with', 'r', 'since', '2019']
     """
     folded = fold(text)
-    marks = _mark_class() if _BEYOND_SIMPLE.search(folded) else ""
+    marks = "" if folded.isascii() or not _BEYOND_SIMPLE.search(folded) else _mark_class()
     return _token_pattern(marks).findall(folded)
 
 

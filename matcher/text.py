@@ -182,7 +182,25 @@ def _repair_line(line: str) -> str:
 
 # --- markup ---------------------------------------------------------------------------------------
 
-_MARKUP: Final = re.compile(r"[<&*_`#\[\]\\>~|]|^\s*(?:[-+=]|\d+[.)])", re.MULTILINE)
+# A text with none of these signs and no such line holds no markup.
+_SIGNS: Final = "<&*_`#[]\\>~|"
+_LINE_SIGN: Final = re.compile(r"\n[^\S\n]*+(?:[-+=]|\d+[.)])")
+# Most texts with some of them hold none either. First the beginning of a heading, a list item, a quotation, a
+# table, a rule or a code block, and of some lines that are nothing of the kind.
+_BLOCK: Final = re.compile(r"\n[^\S\n]*+(?:[#>|:=~_`*]|[-+](?:[-+:|\s]|\Z)|\d+[.)](?:\s|\Z))")
+# Then where a sign may mean something within a line; the other signs do so only at the beginning of one.
+_IN_LINE: Final = {
+    "<": re.compile(r"<(?:[a-zA-Z/!?]|[^\s<>]*@)"),
+    "&": re.compile(r"&#?\w+;"),
+    "*": re.compile(r"\*[^*]*\*"),
+    "_": re.compile(r"_(?:(?<!\w_)|(?!\w))"),  # within a word it never begins or ends emphasis
+    "`": re.compile(r"`[^`]*`"),
+    "]": re.compile(r"\][(:]"),
+    "\\": re.compile(r"\\(?![^\W_]| )"),
+    "~": re.compile(r"~(?<![ \n]~)"),  # after a space it never ends what is struck out
+}
+_RAW_HTML: Final = re.compile(r"<[a-zA-Z/!?]")
+_ANY_TAG: Final = re.compile(r"<[^>]*>")
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _VOID_TAGS: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _BLOCK_TAG: Final = re.compile(
@@ -190,8 +208,6 @@ _BLOCK_TAG: Final = re.compile(
     re.IGNORECASE,
 )
 _INVISIBLE: Final = ("script", "style", "template", "noscript", "head", "iframe", "svg")
-_SPACES: Final = re.compile(r"[^\S\n]+")
-_BLANK_LINES: Final = re.compile(r" ?\n[ \n]*")
 
 
 def markdown_to_text(markdown: str) -> str:
@@ -212,7 +228,7 @@ def markdown_to_text(markdown: str) -> str:
     run C++ jobs
     fix it
     """
-    if not _MARKUP.search(markdown):  # plain sentences: nothing to convert
+    if _is_plain(markdown):
         return _tidy(markdown)
     from cmarkgfm import cmark
 
@@ -220,7 +236,30 @@ def markdown_to_text(markdown: str) -> str:
     html = cmark.markdown_to_html_with_extensions(
         markdown, options=cmark.Options.CMARK_OPT_UNSAFE, extensions=["table", "strikethrough"]
     )
-    return _html_to_text(html)
+    if _RAW_HTML.search(markdown) or "\r" in html or html.count("<") > MAXIMUM_TAGS:
+        return _html_to_text(html)
+    # All tags are those of cmark: blocks stand on lines of their own, and only four characters are escaped.
+    text = _ANY_TAG.sub("", html)
+    if "&" in text:
+        text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
+    return _tidy(text)
+
+
+def _is_plain(markdown: str) -> bool:
+    """Return whether conversion would leave the text as it is, but for white space; False when in doubt."""
+    lines = "\n" + markdown
+    signs = [sign for sign in _SIGNS if sign in markdown]
+    if not signs and not _LINE_SIGN.search(lines):
+        return True
+    if _BLOCK.search(lines) or any(sign in _IN_LINE and _IN_LINE[sign].search(markdown) for sign in signs):
+        return False
+    if "\r" in markdown or "\0" in markdown or markdown.startswith("\ufeff"):
+        return False
+    try:
+        markdown.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+    return True
 
 
 def _html_to_text(html: str) -> str:
@@ -253,7 +292,8 @@ def _tags(html: str) -> Iterator[tuple[str, str]]:
 
 
 def _tidy(text: str) -> str:
-    return _BLANK_LINES.sub("\n", _SPACES.sub(" ", text)).strip()
+    lines = (" ".join(line.split()) for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)
 
 
 def posting_text(posting: Posting) -> str:

@@ -1,12 +1,14 @@
 """Tokens: names of technologies survive, gender markers and addresses do not."""
 
+import re
+import time
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from matcher.analyzer import LONGEST_TOKEN, analyze, tag_candidates, tokenize
+from matcher.analyzer import LONGEST_TOKEN, analyze, fold, tag_candidates, tokenize
 from matcher.posting import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 
@@ -275,3 +277,273 @@ def test_candidates_are_the_runs_of_one_to_four_words(words):
         "".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1) if j - i <= 4
     }
     assert tag_candidates(" ".join(words)) == runs
+
+
+# --- folding, one substitution after the other over the whole text: the module does the same in less time ---
+
+_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+", re.IGNORECASE)
+_DOMAINS = r"\.(?:com|org|de|at|ch|uk|ie|eu|io|dev|me|info|example)/"
+_DOMAIN = re.compile(_DOMAINS, re.IGNORECASE)
+_PATH = re.compile(rf"\b[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{0,4}}{_DOMAINS}[^\s<>\"')\]]+", re.IGNORECASE)
+_MAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_WWW = re.compile(r"www\.", re.IGNORECASE)
+_LIGATURE = re.compile("[ﬀ-ﬆ\u00ad\u200b]")
+_LIGATURES = str.maketrans(
+    {
+        "ﬀ": "ff",
+        "ﬁ": "fi",
+        "ﬂ": "fl",
+        "ﬃ": "ffi",
+        "ﬄ": "ffl",
+        "ﬅ": "st",
+        "ﬆ": "st",
+        "\u00ad": None,
+        "\u200b": None,
+    }
+)
+_GENDER = (
+    r"(?:[mwfdxhvkia]|gn|div(?:ers|erse)?\.?|nb|all(?:\s+genders?)?|alle(?:\s+geschlechter)?"
+    r"|männlich|weiblich|male|female|diverse)"
+)
+_GENDER_MARKER = re.compile(
+    rf"\(\s*{_GENDER}(?:\s?[/|*:,]\s?{_GENDER}){{1,3}}\s*\)"
+    r"|\((?:gn|mwd|wmd|mfd|fmd|mfx|all genders?|alle geschlechter)\)"
+    r"|[mwfdxhv]/(?<![\w/]..)(?:[mwfdxhv]/[mwfdxhv]|(?<=m/)[wf]|(?<=w/)m|(?<=f/)m)(?![\w/])",
+    re.IGNORECASE,
+)
+# Case matters: the r of "Angestellte/r" is an ending, the R of "Software/R" a language. What stands before an
+# ending is checked when one is found: a look-behind would be tried at every character.
+_GENDER_ENDING = re.compile(
+    r"(?:[*:_·]|/-?)(?:in(?:nen)?|IN(?:NEN)?)(?![\w/])"
+    r"|\((?:in(?:nen)?|r)\)(?![\w/])"
+    r"|(?:[*:_·]|/-?)(?P<flexion>[rns])(?![\w/])"
+    r"|(?P<inner>In(?:nen)?)(?!\w)"
+)
+
+
+def _drop_ending(match):
+    before = match.string[max(0, match.start() - 4) : match.start()]
+    if match["flexion"]:
+        is_ending = before[-1:] == "e" and before[-3:].isalpha() and len(before) > 2
+    elif match["inner"]:
+        is_ending = before[-1:] == "r" and before.isalpha() and len(before) == 4
+    else:
+        is_ending = before[-3:].isalpha() and len(before) > 2
+    return " " if is_ending else match[0]
+
+
+def fold_slowly(text):
+    if "://" in text or _WWW.search(text):
+        text = _LINK.sub(" ", text)
+    if "@" in text:
+        text = _MAIL.sub(" ", text)
+    if "/" in text and _DOMAIN.search(text):
+        text = _PATH.sub(" ", text)
+    if not text.isascii():
+        if _LIGATURE.search(text):
+            text = text.translate(_LIGATURES)
+        text = unicodedata.normalize("NFC", text)
+    text = _GENDER_ENDING.sub(_drop_ending, _GENDER_MARKER.sub(" ", text)).lower()
+    return text if text.isascii() else text.replace("i\u0307", "i")
+
+
+ADDRESS_PIECES = st.sampled_from(
+    [
+        *(
+            "https://",
+            "http://",
+            "HTTPS://",
+            "httpſ://",
+            "://",
+            ":",
+            "//",
+            "www.",
+            "WWW.",
+            "wWw.",
+            "www",
+            "http",
+        ),
+        *("@", "jo@", "@mail.example", "jo.nurse+sql@cooks.example", "a@b.c", "x" * 63, "y" * 64, "z" * 65),
+        *(
+            "a.b.c.d.e",
+            "-",
+            "_",
+            "%",
+            "+",
+            ".",
+            "..",
+            "/",
+            "//",
+            ".com/",
+            ".DE/",
+            ".me/jobs",
+            ".ınfo/x",
+            ".İo/",
+        ),
+        *(
+            ".example/",
+            "cooks.example/jobs",
+            ".uK/",
+            ".u\u212a/x",
+            "a-b.co.uk/x",
+            "<",
+            ">",
+            '"',
+            "'",
+            ")",
+            "]",
+            " ",
+            "\n",
+        ),
+    ]
+)
+GENDER_PIECES = st.sampled_from(
+    [
+        *(
+            "(m/w/d)",
+            "(m/w)",
+            "m/w/d",
+            "m/w",
+            "w/m",
+            "f/m",
+            "M/F/D",
+            "h/f",
+            "/",
+            "m",
+            "w",
+            "/m",
+            "d/",
+            "( m | w )",
+            "(gn)",
+        ),
+        *(
+            "(MWD)",
+            "(all  genders / m)",
+            "(dıvers/m)",
+            "(DİVERS,m)",
+            "(männlich/weiblıch)",
+            "(",
+            ")",
+            "(all genders)",
+        ),
+        *(
+            "Entwickler*in",
+            "Entwickler:innen",
+            "Leiter_in",
+            "Köch·in",
+            "Lehrer/-innen",
+            "LehrerIn",
+            "LehrerInnen",
+        ),
+        *(
+            "Angestellte/r",
+            "Angestellte/-r",
+            "Angestellte(r)",
+            "Angestellte*n",
+            "Leiter(in)",
+            "KollegIn",
+            "In",
+            "IN",
+            "Innen",
+        ),
+        *(
+            "in",
+            "innen",
+            "*",
+            ":",
+            "_",
+            "·",
+            "/-",
+            "(in)",
+            "(r)",
+            "r",
+            "n",
+            "s",
+            "e",
+            "er",
+            "*IN",
+            "/INNEN",
+            "-",
+            "1",
+            "ß",
+        ),
+    ]
+)
+TEXT_PIECES = st.one_of(
+    ADDRESS_PIECES,
+    GENDER_PIECES,
+    st.sampled_from(
+        [
+            "ﬁ",
+            "ﬅ",
+            "e\u0308",
+            "\u0308",
+            "A\u030a",
+            "\u00ad",
+            "\u200b",
+            "İ",
+            "ı",
+            "ſ",
+            "\u212a",
+            "i\u0307",
+            "Σ",
+            "कि",
+        ]
+    ),
+    st.text(max_size=3),
+)
+FOLDED = settings(max_examples=800, deadline=None)
+
+
+@FOLDED
+@given(st.lists(TEXT_PIECES, max_size=14).map("".join))
+@example("x@b.c@d.e@f.g")
+@example("a@b.cc@d.e" + "a" * 70 + "@b.c")
+@example("www.http://a https://<www.x http://")
+@example("://a http://b")
+@example("A" + "a.b" * 200 + ".com/x")
+@example("m/w/m/w (m/w)/m w/m/d/f m/w/")
+def test_any_text_is_folded_as_by_plain_substitutions(text):
+    assert fold(text) == fold_slowly(text)
+
+
+@FOLDED
+@given(st.lists(ADDRESS_PIECES, max_size=12).map("".join))
+def test_addresses_are_folded_as_by_plain_substitutions(text):
+    assert fold(text) == fold_slowly(text)
+
+
+@FOLDED
+@given(st.lists(GENDER_PIECES, max_size=8).map("".join))
+def test_gender_markers_are_folded_as_by_plain_substitutions(text):
+    assert fold(text) == fold_slowly(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "@",
+            "(",
+            "/",
+            ":",
+            "a",
+            "m/",
+            "(m/",
+            ".me/",
+            "://",
+            "www.",
+            "http://<",
+            "a@b",
+            "a@b.c",
+            "-.me/ ",
+            "( ",
+        ),
+        "a.",
+        "In",
+    ],
+)
+def test_folding_takes_time_in_proportion_to_the_text(piece):
+    start = time.perf_counter()
+    fold(piece * (1_000_000 // len(piece)))
+    assert time.perf_counter() - start < 5

@@ -1,15 +1,19 @@
 """Bytes and markup to clean text: repair mends what is broken and leaves twelve languages and more alone."""
 
 import json
+import re
+import time
 from html import escape
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from cmarkgfm import cmark
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
 
 from matcher import Posting, PostingError, read_postings
-from matcher.text import decode, markdown_to_text, posting_text, repair
+from matcher.text import _is_plain, decode, markdown_to_text, posting_text, repair
 
 CASES = json.loads((Path(__file__).parent / "cases" / "repair.json").read_text(encoding="utf-8"))
 SEEDS = Path(__file__).resolve().parents[2] / "shared" / "seeds"
@@ -221,3 +225,169 @@ def test_half_an_emoji_in_a_body_is_a_posting_error_or_is_read():
     except PostingError:
         return
     assert "cook" in text
+
+
+# --- the whole conversion for each text with a sign of markup: the module gets the same in less time ---
+
+SIGN = re.compile(r"[<&*_`#\[\]\\>~|]|^\s*(?:[-+=]|\d+[.)])", re.MULTILINE)
+BLOCK_TAG = re.compile(
+    r"</?(?:p|div|br|li|ul|ol|dl|dt|dd|tr|td|th|table|h[1-6]|hr|section|article|header|footer|blockquote|pre)\b",
+    re.IGNORECASE,
+)
+
+
+def tidy_slowly(text):
+    return re.sub(r" ?\n[ \n]*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
+
+
+def convert_slowly(markdown):
+    markdown = markdown.encode("utf-8", "replace").decode("utf-8")
+    html = cmark.markdown_to_html_with_extensions(
+        markdown, options=cmark.Options.CMARK_OPT_UNSAFE, extensions=["table", "strikethrough"]
+    )
+    tree = LexborHTMLParser(BLOCK_TAG.sub(r"\n\g<0>", html))
+    tree.strip_tags(["script", "style", "template", "noscript", "head", "iframe", "svg"])
+    return tidy_slowly(tree.body.text() if tree.body else "")
+
+
+def markdown_to_text_slowly(markdown):
+    return convert_slowly(markdown) if SIGN.search(markdown) else tidy_slowly(markdown)
+
+
+SIGNS = st.sampled_from("<&*_`#[]\\>~|-+=:.();!\"'/@ \t\n\n\n  1a9éß")
+MARKS = st.sampled_from(
+    [
+        *("&amp;", "&#39;", "&copy", "&copy;", "&#13;", "&#0;", "&lt;b&gt;", "&#x1F;", "R&D", "&;", "AT&T;"),
+        *(
+            "<b>",
+            "</b>",
+            "<3",
+            "<3@x.de>",
+            "<https://a.example>",
+            "<!--",
+            "<br>",
+            "<script>",
+            "< 5",
+            "a > b",
+            "->",
+        ),
+        *("[a]: b", "[a](b)", "](", "]:", "][", "[see below]", "![x](y)", "[a]"),
+        *(
+            "1. ",
+            "2) ",
+            "10.",
+            "- ",
+            "* ",
+            "+ ",
+            "-5",
+            "+49",
+            "1.5",
+            "## ",
+            "#",
+            "C#",
+            "    ",
+            "> ",
+            "---",
+            "===",
+            "- - -",
+        ),
+        *("|-|", "| a | b |", "|---|---|", "a | b", ":-", ":-:", "-|-", "--", "|"),
+        *(
+            "```",
+            "~~~",
+            "~~",
+            "~5",
+            " ~",
+            "**",
+            "__",
+            "*",
+            "_",
+            "snake_case",
+            "Köch*in",
+            "a*b",
+            " * ",
+            " _ ",
+            "`",
+            "x`y",
+        ),
+        *("\\", "\\\n", "\\*", "\\a", "  \n", "\n\n", "\n", " ", "word", "\t", "…", "•", "1", "é"),
+        *(
+            "\r",
+            "\r\n",
+            "\x0b",
+            "\x0c",
+            "\0",
+            "\ufeff",
+            "\u00a0",
+            "\u2028",
+            "\x85",
+            "\x1c",
+            "\ud83d",
+            "\u3000",
+        ),
+    ]
+)
+MARKED = st.one_of(
+    st.lists(st.one_of(MARKS, SIGNS), max_size=10),
+    st.lists(MARKS, min_size=1, max_size=5).flatmap(
+        lambda marks: st.lists(st.sampled_from(marks), max_size=10)
+    ),
+    st.lists(st.one_of(SIGNS, st.characters()), max_size=10),
+).map("".join)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(MARKED)
+@example("R&D, C# and R&amp;D")
+@example("a | b\n-|-\nc | d")
+@example("<\ud83d b")
+@example("x <3@a.de> y")
+@example("a*b* and a_b_ and ~a~ and `a` and ~~a~~ b")
+@example("[a] b\n\n[a]: c\nd\\\ne")
+def test_any_markdown_becomes_what_the_whole_conversion_gives(markdown):
+    assert markdown_to_text(markdown) == markdown_to_text_slowly(markdown)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(MARKED)
+def test_what_is_taken_for_plain_is_not_changed_by_conversion(markdown):
+    if _is_plain(markdown) and SIGN.search(markdown):
+        assert tidy_slowly(markdown) == convert_slowly(markdown)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "R&D, C# and F#, 5 > 3, x < 4, <3",
+        "state-of-the-art [see below] a|b",
+        "snake_case of jo_doe@mail.example",
+        "10*10 metres, about ~50 people and ~60 more",
+        "-5 degrees\n+49 30 1234\n1.5 years\n-> apply",
+        "C:\\Users and AC\\DC",
+        "a `quotation",
+        "Entwickler*in & Leitung",
+    ],
+)
+def test_plain_sentences_with_signs_are_not_converted(sentence):
+    assert _is_plain(sentence)
+    assert markdown_to_text(sentence) == sentence == convert_slowly(sentence)
+
+
+def test_each_seed_becomes_what_the_whole_conversion_gives():
+    for path in sorted((Path(__file__).parents[1] / "seeds").glob("*.md")):
+        body = path.read_text(encoding="utf-8").split("---", 2)[-1]
+        assert markdown_to_text(body) == markdown_to_text_slowly(body)
+
+
+@pytest.mark.parametrize("markdown", [">" * 2_400 + " x", "*a **b " * 700 + "c** d*" * 700, "- " * 300 + "x"])
+def test_deep_markdown_becomes_what_the_whole_conversion_gives(markdown):
+    assert markdown_to_text(markdown) == markdown_to_text_slowly(markdown)
+
+
+@pytest.mark.parametrize(
+    "piece", [*"<&*_`#[]\\>~|a\n1 \t", "&a", "<a@", "\n ", "\n-", "a_", "~ ", "`a", "](", "]:"]
+)
+def test_judging_signs_takes_time_in_proportion_to_the_text(piece):
+    start = time.perf_counter()
+    _is_plain("x" + piece * (1_000_000 // len(piece)))
+    assert time.perf_counter() - start < 5
