@@ -25,7 +25,7 @@ from matcher.tokens import Tokens, split_compiled
 __all__: Final = ["Counted", "count_documents"]
 
 CHUNK: Final = 64
-"""Texts that are split together: their tokens stay in the second-level cache until they are counted."""
+"""Documents that are counted together: their tokens stay in the second-level cache until then."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -83,7 +83,7 @@ def count_documents(
     compiled : bool
         Split and count texts with compiled code (extra ``[fast]``). The result is the same.
     threads : int
-        At least 1. When compiled, texts are read and split in all of them and counted in one.
+        At least 1. When compiled, texts are read, split and counted in all of them.
 
     Examples
     --------
@@ -117,15 +117,37 @@ def _count_in_python(documents: Iterable[str | Sequence[str]]) -> Counted:
     return _assemble(list(numbers.terms), Counts(starts, columns[kept], _narrow(values[kept])))
 
 
+class _Part(NamedTuple):
+    """Entries of a few documents: numbers of terms, counts, and how many entries each document has."""
+
+    terms: NDArray[np.int32]
+    counts: NDArray[np.unsignedinteger]
+    lengths: NDArray[np.int64]
+
+
 def _count_compiled(documents: Iterable[_T], read: Callable[[_T], str], threads: int) -> Counted:
-    counter = _CompiledCounter()
+    counters = [_CompiledCounter() for _ in range(threads)]
+    free = deque(range(threads))
+    parts: list[tuple[int, _Part]] = []
 
-    def split(chunk: list[_T]) -> Tokens:
-        return split_compiled([read(document) for document in chunk])
+    def count(chunk: list[_T]) -> tuple[int, _Part]:
+        number = free.popleft()
+        try:
+            return number, counters[number].count(split_compiled([read(document) for document in chunk]))
+        finally:
+            free.append(number)
 
-    for tokens in _map_ahead(split, _chunks(documents), threads):
-        counter.add(tokens)
-    return counter.finish()
+    parts.extend(_map_ahead(count, _chunks(documents), threads))
+    # Every counter numbered the terms it met in its own order.
+    known: dict[str, int] = {}
+    numbers = [
+        np.array([known.setdefault(term, len(known)) for term in counter.vocabulary()], np.int32)
+        for counter in counters
+    ]
+    columns = [numbers[counter][part.terms] for counter, part in parts]
+    counts = [part.counts for _, part in parts]
+    starts = np.cumsum(np.concatenate([[0], *(part.lengths for _, part in parts)]))
+    return _assemble(list(known), Counts(starts, np.concatenate(columns), np.concatenate(counts)))
 
 
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
@@ -154,7 +176,7 @@ def _map_ahead(function: Callable[[_T], _R], items: Iterable[_T], threads: int) 
 
 
 class _CompiledCounter:
-    """Terms met so far, with room for more, and the entries counted so far."""
+    """Terms met so far, with room for more. One thread at a time may use it."""
 
     def __init__(self) -> None:
         self.sizes = np.zeros(2, np.int64)
@@ -162,41 +184,33 @@ class _CompiledCounter:
         self.hashes = np.empty(1 << 10, np.uint64)
         self.lines = np.empty(1 << 14, np.uint8)
         self.starts = np.zeros((1 << 10) + 1, np.int64)
-        self.seen = np.empty((2, 1 << 10), np.int64)
-        self.terms: list[NDArray[np.int32]] = []
-        self.counts: list[NDArray[np.unsignedinteger]] = []
-        self.ends: list[NDArray[np.int64]] = [np.zeros(1, np.int64)]
-        self.rows = 0
+        self.seen = np.empty((1 << 10, 2), np.int64)
+        self.documents = 0
 
-    def add(self, tokens: Tokens) -> None:
-        """Count the features of a few texts."""
+    def count(self, tokens: Tokens) -> _Part:
+        """Return the entries of a few texts."""
         from matcher.scanner import FEATURE, count_tokens
 
         strings, total = tokens.strings, len(tokens.strings)
         self._make_room(total, len(strings.data) + total)
         terms, counts = np.empty(total, np.int32), np.empty(total, np.uint32)
         ends = np.empty(len(tokens.bounds) - 1, np.int64)
+        known = self.sizes, self.slots, self.hashes, self.lines, self.starts, self.seen
+        flags = tokens.is_feature.view(np.uint8) * FEATURE
         entries = count_tokens(
             strings.data,
             strings.offsets,
             strings.hashes,
-            tokens.is_feature.view(np.uint8) * FEATURE,
+            flags,
             tokens.bounds,
-            self.rows + 1,
-            self.sizes,
-            self.slots,
-            self.hashes,
-            self.lines,
-            self.starts,
-            self.seen,
+            self.documents + 1,
+            *known,
             terms,
             counts,
             ends,
         )
-        self.terms.append(terms[:entries].copy())
-        self.counts.append(_narrow(counts[:entries]))
-        self.ends.append(ends + self.ends[-1][-1])
-        self.rows += len(ends)
+        self.documents += len(ends)
+        return _Part(terms[:entries].copy(), _narrow(counts[:entries]), np.diff(ends, prepend=0))
 
     def _make_room(self, terms: int, size: int) -> None:
         from matcher.scanner import fill_slots
@@ -208,21 +222,14 @@ class _CompiledCounter:
             more = known + terms
             self.hashes = np.concatenate([self.hashes[:known], np.empty(more, np.uint64)])
             self.starts = np.concatenate([self.starts[: known + 1], np.empty(more, np.int64)])
-            self.seen = np.concatenate([self.seen[:, :known], np.empty((2, more), np.int64)], axis=1)
+            self.seen = np.concatenate([self.seen[:known], np.empty((more, 2), np.int64)])
         if 2 * (known + terms) > len(self.slots):
             self.slots = np.empty(1 << (4 * (known + terms)).bit_length(), np.int32)
             fill_slots(self.hashes, known, self.slots)
 
-    def finish(self) -> Counted:
-        """Return all counts, with the terms sorted."""
-        known, used = self.sizes.tolist()
-        terms = self.lines[:used].tobytes().decode("utf-8").split("\n")[:-1]
-        assert len(terms) == known  # noqa: S101 - one line a term
-        nothing = np.zeros(0, np.int32)
-        counts = np.concatenate(self.counts or [np.zeros(0, np.uint8)])
-        rows = Counts(np.concatenate(self.ends), np.concatenate(self.terms or [nothing]), counts)
-        self.terms, self.counts = [], []
-        return _assemble(terms, rows)
+    def vocabulary(self) -> list[str]:
+        """Return the terms in the order of their numbers."""
+        return self.lines[: self.sizes[1]].tobytes().decode("utf-8").split("\n")[:-1]
 
 
 def _narrow(counts: NDArray[np.uint32]) -> NDArray[np.unsignedinteger]:

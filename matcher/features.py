@@ -140,7 +140,7 @@ class TextBlock:
         Examples
         --------
         >>> TextBlock().posting_content(Posting(id="1", title="Koch", body="**Bern**"))
-        'Koch\\nBern'
+        'Koch\\nBern\\n'
         """
         return posting_text(posting)
 

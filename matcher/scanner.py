@@ -25,6 +25,10 @@ _UNDERSCORE, _BAR, _MIDDLE_DOT = ord("_"), ord("|"), ord("·")
 _A, _B, _C, _D, _E, _F, _G, _H, _I, _J, _K, _L, _M, _N = b"abcdefghijklmn"
 _R, _S, _V, _W, _X = b"rsvwx"
 _UPPER_I: Final = ord("I")
+_LOWER: Final = np.array([b | 32 if b < 128 and chr(b).isalnum() else 0 for b in range(256)], np.uint8)
+"""Letters and digits in ASCII, in lower case; 0 for other bytes."""
+_SIGNS: Final = np.array([b >= 128 or chr(b) in "(*./:@I_" for b in range(256)])
+"""Bytes at which something to fold could begin."""
 _NET: Final = (*b".net",)
 _JS: Final = (*b".js",)
 _WWW: Final = (*b"www",)
@@ -225,47 +229,54 @@ def find_unfolded(  # noqa: PLR0912 - one case a sign
     """
     for text in range(found.shape[0]):
         begin, end = bounds[text], bounds[text + 1]
-        found[text] = False
+        doubtful = False
         i = after_mail = begin
         while i < end:
+            place = np.uint64(i)  # indexing by unsigned numbers saves a test
+            while place < np.uint64(end) and not _SIGNS[data[place]]:
+                place += np.uint64(1)
+            i = np.int64(place)
+            if i == end:
+                break
             value = data[i]
             if value >= 0x80:
                 code, size = _decode(data, i, end)
                 if code < LAST and kinds[code] & UNFOLDED:
-                    found[text] = True
+                    doubtful = True
                 elif code == _MIDDLE_DOT:
-                    found[text] = _begins_ending(data, i, size, begin, end)
+                    doubtful = _begins_ending(data, i, size, begin, end)
                 i += size
             else:
                 if value <= _AT:
                     if value == _BRACKET:
-                        found[text] = _opens_marker(data, i, begin, end, kinds)
+                        doubtful = _opens_marker(data, i, begin, end, kinds)
                     elif value == _STAR:
-                        found[text] = _begins_ending(data, i, 1, begin, end)
+                        doubtful = _begins_ending(data, i, 1, begin, end)
                     elif value == _DOT:
-                        found[text] = _ends_in_www(data, i, begin, end)
+                        doubtful = _ends_in_www(data, i, begin, end)
                     elif value == _SLASH:
-                        found[text] = _begins_ending(data, i, 1, begin, end) or _is_slash_special(
+                        doubtful = _begins_ending(data, i, 1, begin, end) or _is_slash_special(
                             data, i, begin, end
                         )
                     elif value == _COLON:
-                        found[text] = (
+                        doubtful = (
                             _byte(data, i + 1, begin, end) == _SLASH
                             and _byte(data, i + 2, begin, end) == _SLASH
                         ) or _begins_ending(data, i, 1, begin, end)
                     elif value == _AT:
                         first, stop = _mail_bounds(data, i, after_mail, end, kinds)
-                        found[text] = first < 0
+                        doubtful = first < 0
                         if stop > i:
                             data[first:stop] = _SPACE
                             i = after_mail = stop - 1
                 elif value == _UPPER_I:  # the I of "LehrerIn"
-                    found[text] = i > begin and data[i - 1] == _R and i + 1 < end and data[i + 1] == _N
+                    doubtful = i > begin and data[i - 1] == _R and i + 1 < end and data[i + 1] == _N
                 elif value == _UNDERSCORE:
-                    found[text] = _begins_ending(data, i, 1, begin, end)
+                    doubtful = _begins_ending(data, i, 1, begin, end)
                 i += 1
-            if found[text]:
+            if doubtful:
                 break
+        found[text] = doubtful
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -328,14 +339,22 @@ def _find(
     while slots[slot] >= 0:
         position = np.int64(slots[slot])
         if hashes[position] == hashed and starts[position + 1] - 1 - starts[position] == end - begin:
-            same = True
-            offset = starts[position] - begin
-            for i in range(begin, end):
-                same &= lines[offset + i] == text[i]
-            if same:
+            ours, theirs = np.uint64(starts[position]), np.uint64(begin)
+            while theirs < np.uint64(end) and lines[ours] == text[theirs]:
+                ours += np.uint64(1)
+                theirs += np.uint64(1)
+            if theirs == np.uint64(end):
                 return position
         slot = (slot + 1) & mask
     return np.int64(-1 - slot)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is_number(out: Any, begin: int, end: int) -> Any:
+    """Return whether ASCII letters and digits are all digits."""
+    while begin < end and out[begin] < _A:
+        begin += 1
+    return begin == end
 
 
 @njit(cache=True, nogil=True)
@@ -370,12 +389,9 @@ def _name_end(data: Any, begin: int, i: int, letters: int, before: int, end: int
 @njit(cache=True, nogil=True)
 def _suffix_end(data: Any, i: int, end: int, kinds: Any) -> Any:
     """Return where ``.js`` or ``.net`` at `i` ends, unless letters follow; else `i`."""
-    if i < end and data[i] == _DOT:
-        size = 4 * _spells(data, i, end, _NET) + 3 * _spells(data, i, end, _JS)
-        code, _ = _decode(data, i + size, end)
-        if not _kind(kinds, code) & WORD:
-            return i + size
-    return i
+    size = 4 * _spells(data, i, end, _NET) + 3 * _spells(data, i, end, _JS)
+    code, _ = _decode(data, i + size, end)
+    return i if _kind(kinds, code) & WORD else i + size
 
 
 @njit(cache=True, nogil=True)
@@ -437,27 +453,31 @@ def scan_tokens(  # noqa: PLR0912, PLR0915 - one pass, kept whole so that it com
         before = np.int64(0)  # the character before, for what must not follow "_" or "/"
         after_word = False
         while i < end:
-            value = np.int64(data[i])
-            if value < 0x80 and value != _DOT and not kinds[value] & WORD:
-                before = value
+            value = data[i]
+            if value < 0x80 and value != _DOT and not _LOWER[value]:
+                before = np.int64(value)
                 after_word = False
                 i += 1
                 continue
             start = filled
             begin = stop = i
             hashed = np.uint64(0)
-            common = np.int64(-1)  # the kinds that all characters of the token share
-            while i < end:  # most words are ASCII: no decoding
-                value = np.int64(data[i])
-                if value >= 0x80 or not kinds[value] & WORD:
+            # Most words are ASCII: no decoding. Indexing by unsigned numbers saves a test.
+            place, target = np.uint64(i), np.uint64(filled)
+            while place < np.uint64(end):
+                letter = _LOWER[data[place]]
+                if not letter:
                     break
-                common &= np.int64(kinds[value])
-                value = np.int64(lower[value])
-                out[filled] = value
-                hashed = hashed * base + np.uint64(value) + one
-                filled += 1
-                i += 1
+                out[target] = letter
+                hashed = hashed * base + np.uint64(letter) + one
+                target += one
+                place += one
+            i, filled = np.int64(place), np.int64(target)
             letters = filled - start
+            # The kinds that all characters of the token share.
+            common = np.int64(WORD | PLAIN | NUMERIC)
+            if letters and not _is_number(out, start, filled):
+                common = np.int64(WORD | PLAIN)
             simple = True  # whether the hash is up to date
             code, size = _decode(data, i, end)
             kind = _kind(kinds, code)
@@ -473,8 +493,11 @@ def scan_tokens(  # noqa: PLR0912, PLR0915 - one pass, kept whole so that it com
                     kind = _kind(kinds, code)
                 numeric = common & NUMERIC != 0
                 plain = common & PLAIN != 0
-                stop = _name_end(data, begin, i, letters, before, end, kinds)
-                after_word = data[stop - 1] not in (_PLUS, _HASH)
+                stop = i
+                after_word = True
+                if code in (_SLASH, _PLUS, _HASH):
+                    stop = _name_end(data, begin, i, letters, before, end, kinds)
+                    after_word = data[stop - 1] not in (_PLUS, _HASH)
                 if stop == i:
                     while kind & MARK or (kind & WORD and not plain):
                         plain = numeric = False
@@ -483,7 +506,7 @@ def scan_tokens(  # noqa: PLR0912, PLR0915 - one pass, kept whole so that it com
                         i += size
                         code, size = _decode(data, i, end)
                         kind = _kind(kinds, code)
-                    stop = _suffix_end(data, i, end, kinds)
+                    stop = _suffix_end(data, i, end, kinds) if code == _DOT else i
             elif code == _DOT and not after_word and _spells(data, i, end, _NET):
                 stop = _suffix_end(data, i, end, kinds)
                 after_word = True
@@ -504,8 +527,8 @@ def scan_tokens(  # noqa: PLR0912, PLR0915 - one pass, kept whole so that it com
             before = np.int64(0)
             if not (simple and plain):  # something was added after the letters that were hashed
                 hashed = np.uint64(0)
-                for place in range(start, filled):
-                    hashed = hashed * base + np.uint64(out[place]) + one
+                for written in range(start, filled):
+                    hashed = hashed * base + np.uint64(out[written]) + one
             counts = not numeric and (2 <= letters <= _LONGEST or (letters == 1 and out[start] in (_C, _R)))
             if counts:
                 stop_word = _find(
@@ -550,7 +573,7 @@ def count_tokens(
         How many terms are known, and how many bytes they take; updated.
     slots, hashes, lines, starts : ndarray
         The terms known: a hash table (see `fill_slots`) and lines, with room for all tokens; updated.
-    seen : ndarray of int64, shape (2, room)
+    seen : ndarray of int64, shape (room, 2)
         For each term the text that had it last, and where its entry is; updated.
     terms, counts, ends : ndarray of int32, uint32 and int64
         Filled with the entries of each text, and where they end.
@@ -580,12 +603,12 @@ def count_tokens(
                 lines[sizes[1]] = 10
                 sizes[1] += 1
                 starts[term + 1] = sizes[1]
-                seen[0, term] = 0
-            if seen[0, term] == row:
-                counts[seen[1, term]] += 1
+                seen[term, 0] = 0
+            if seen[term, 0] == row:
+                counts[seen[term, 1]] += 1
             else:
-                seen[0, term] = row
-                seen[1, term] = entries
+                seen[term, 0] = row
+                seen[term, 1] = entries
                 terms[entries] = term
                 counts[entries] = 1
                 entries += 1

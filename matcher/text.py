@@ -228,8 +228,10 @@ def markdown_to_text(markdown: str) -> str:
     run C++ jobs
     fix it
     """
-    if _is_plain(markdown):
-        return _tidy(markdown)
+    return _tidy(markdown if _is_plain(markdown) else _convert(markdown))
+
+
+def _convert(markdown: str) -> str:
     from cmarkgfm import cmark
 
     markdown = markdown.encode("utf-8", "replace").decode("utf-8")  # lone surrogates are no characters
@@ -242,7 +244,7 @@ def markdown_to_text(markdown: str) -> str:
     text = _ANY_TAG.sub("", html)
     if "&" in text:
         text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&")
-    return _tidy(text)
+    return text
 
 
 def _is_plain(markdown: str) -> bool:
@@ -269,7 +271,7 @@ def _html_to_text(html: str) -> str:
 
     tree = LexborHTMLParser(_BLOCK_TAG.sub(r"\n\g<0>", html))
     tree.strip_tags(list(_INVISIBLE))
-    return _tidy(tree.body.text() if tree.body else "")
+    return tree.body.text() if tree.body else ""
 
 
 def _exceeds_depth(html: str) -> bool:
@@ -297,13 +299,14 @@ def _tidy(text: str) -> str:
 
 
 def posting_text(posting: Posting) -> str:
-    """Return the text of a posting that its words are counted in: title, summary and body.
+    """Return the text of a posting that its words are counted in: title, summary and body without markup.
+
+    White space is left as it is.
 
     Examples
     --------
     >>> posting_text(Posting(id="1", title="Cook", summary="Early shifts", body="Bake **bread**."))
-    'Cook\\nEarly shifts\\nBake bread.'
+    'Cook\\nEarly shifts\\nBake bread.\\n'
     """
-    return "\n".join(
-        part for part in (posting.title, posting.summary, markdown_to_text(posting.body)) if part
-    )
+    body = posting.body if _is_plain(posting.body) else _convert(posting.body)
+    return "\n".join(part for part in (posting.title, posting.summary, body) if part)
