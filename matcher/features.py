@@ -156,8 +156,7 @@ class TextBlock:
         >>> TextBlock().profile_features(Profile("Koch in Bern"), tokens, vocabulary)
         array([1, 0])
         """
-        found = vocabulary.find_many(tokens.features())
-        return found[found >= 0]
+        return tokens.find_features(vocabulary)
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each term.

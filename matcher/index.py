@@ -30,13 +30,6 @@ from matcher.learning import BlockQuery
 __all__: Final = ["Contributions", "Index", "Ranking"]
 
 
-class Ranking(NamedTuple):
-    """Rows of postings, best first, and their canonical scores."""
-
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float64]
-
-
 class Contributions(NamedTuple):
     """What each feature adds to each score, in canonical order. All arrays have shape (entries,).
 
@@ -68,6 +61,36 @@ class Contributions(NamedTuple):
         # bincount adds in the order of its input, unlike sum, whose order depends on length and machine.
         scores = np.bincount(self.positions, weights=self.values, minlength=rows)
         return scores.astype(np.float64, copy=False)  # of no entries at all, bincount makes integers
+
+    def take(self, positions: NDArray[np.int64]) -> Contributions:
+        """Return the entries of some of the asked rows, which become rows 0, 1, ...
+
+        Examples
+        --------
+        >>> entry = np.arange(2)
+        >>> Contributions(entry, entry, entry, np.array([0.25, 0.5])).take(np.array([1]))
+        Contributions(positions=array([0]), blocks=array([1]), features=array([1]), values=array([0.5]))
+        """
+        starts = np.searchsorted(self.positions, np.arange(int(positions.max(initial=-1)) + 2))
+        entries, owners = gather(starts, positions)
+        return Contributions(owners, self.blocks[entries], self.features[entries], self.values[entries])
+
+
+class Ranking(NamedTuple):
+    """Rows of postings, best first.
+
+    Attributes
+    ----------
+    rows : ndarray of int64
+    scores : ndarray of float64
+        Canonical.
+    contributions : Contributions
+        What the scores are sums of.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    contributions: Contributions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,8 +128,9 @@ class Index:
         >>> from matcher.counts import Counts
         >>> counts = Counts(np.array([0, 1, 2]), np.array([0, 0], np.int32), np.array([1, 1], np.uint8))
         >>> index = Index((BlockIndex.from_counts(1.0, counts, np.ones(1)),), 2)
-        >>> index.search(Query([BlockQuery(np.array([0], np.int32), np.array([1.0]))]), 1)
-        Ranking(rows=array([0]), scores=array([1.]))
+        >>> rows, scores, _ = index.search(Query([BlockQuery(np.array([0], np.int32), np.array([1.0]))]), 1)
+        >>> rows, scores
+        (array([0]), array([1.]))
         """
         engine = engine or self._base()
         return self._certify(query, k, engine.propose(query, k))
@@ -116,8 +140,8 @@ class Index:
 
         Examples
         --------
-        >>> Index((), 2).search_many([Query(()), Query(())], 1)[1]
-        Ranking(rows=array([0]), scores=array([0.]))
+        >>> [ranking.rows for ranking in Index((), 2).search_many([Query(()), Query(())], 1)]
+        [array([0]), array([0])]
         """
         engine = engine or self._base()
         proposals = engine.propose_many(queries, k)
@@ -128,45 +152,48 @@ class Index:
 
     def _certify(self, query: Query, k: int, proposal: Proposal) -> Ranking:
         """Rescore a proposal; widen it when something that was left out could be among the best."""
-        rows, scores = self._rescore(query, k, proposal.rows)
+        rows, scores, contributions = self._rescore(query, k, proposal.rows)
         if proposal.left_out > 0 and (len(rows) < k or scores[-1] <= proposal.left_out):
             # Too many scores tie or nearly tie: the base engine proposes all of them in one pass.
             proposal = self._base().propose(query, k)
-            rows, scores = self._rescore(query, k, proposal.rows)
+            rows, scores, contributions = self._rescore(query, k, proposal.rows)
         if len(rows) < k:
             # Nothing in common means a score of exactly 0: no need to compute it.
             rest = np.ones(self.rows, np.bool_) if query.mask is None else query.mask.copy()
             rest[proposal.rows] = False
             zeros = np.flatnonzero(rest)[: k - len(rows)]
             rows, scores = np.concatenate([rows, zeros]), np.concatenate([scores, np.zeros(len(zeros))])
-        return Ranking(rows, scores)
+        return Ranking(rows, scores, contributions)
 
     def _rescore(self, query: Query, k: int, rows: NDArray[np.int64]) -> Ranking:
         """Return the `k` best of `rows` by canonical score, then by row."""
-        scores = self.contributions(query.blocks, rows, query.boosts).scores(len(rows))
+        contributions = self.contributions(query.blocks, rows, query.boosts)
+        scores = contributions.scores(len(rows))
         order = np.lexsort((rows, -scores))[:k]
-        return Ranking(rows[order], scores[order])
+        return Ranking(rows[order], scores[order], contributions.take(order))
 
-    def rank_of(self, query: Query, row: int) -> tuple[int, float]:
-        """Return the rank (from 1) and canonical score of one posting among all.
+    def rank_of(self, query: Query, row: int) -> tuple[int, Ranking]:
+        """Return the rank (from 1) of one posting among all, and the ranking of it alone.
 
         Examples
         --------
         >>> from matcher.counts import Counts
         >>> counts = Counts(np.array([0, 1, 2]), np.array([0, 0], np.int32), np.array([1, 1], np.uint8))
         >>> index = Index((BlockIndex.from_counts(1.0, counts, np.ones(1)),), 2)
-        >>> index.rank_of(Query([BlockQuery(np.array([0], np.int32), np.array([1.0]))]), 1)
-        (2, 1.0)
+        >>> rank, alone = index.rank_of(Query([BlockQuery(np.array([0], np.int32), np.array([1.0]))]), 1)
+        >>> rank, alone.scores
+        (2, array([1.]))
         """
         proposed, error = self._base().score_all(query)
-        score = float(self.contributions(query.blocks, np.array([row]), query.boosts).scores(1)[0])
+        alone = self._rescore(query, 1, np.array([row]))
+        score = float(alone.scores[0])
         if not score:  # behind everything that scores, and among its like by row
-            return 1 + int(np.count_nonzero(proposed > 0)) + int(np.count_nonzero(proposed[:row] <= 0)), score
+            return 1 + int(np.count_nonzero(proposed > 0)) + int(np.count_nonzero(proposed[:row] <= 0)), alone
         gap = proposed - score
         near = np.flatnonzero(np.abs(gap) <= 2 * error)
         scores = self.contributions(query.blocks, near, query.boosts).scores(len(near))
         ahead = (scores > score) | ((scores == score) & (near < row))
-        return 1 + int(np.count_nonzero(gap > 2 * error)) + int(np.count_nonzero(ahead)), score
+        return 1 + int(np.count_nonzero(gap > 2 * error)) + int(np.count_nonzero(ahead)), alone
 
     def contributions(
         self,

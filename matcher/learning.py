@@ -125,7 +125,9 @@ class BlockFeatures:
         array([1], dtype=int32)
         """
         positions = self.block.profile_features(profile, tokens, self.vocabulary)
-        found, counts = np.unique(positions, return_counts=True)
+        positions = np.sort(positions)
+        first = np.flatnonzero(np.diff(positions, prepend=-1))
+        found, counts = positions[first], np.diff(first, append=len(positions))
         idf = self.term_weights[found]
         weights = counts * idf
         norm = float(np.sqrt(np.add.accumulate(weights * weights)[-1])) if len(weights) else 1.0

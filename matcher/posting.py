@@ -84,6 +84,8 @@ def normalise_hashtag(tag: str) -> str:
     >>> [normalise_hashtag(tag) for tag in ("#C++", "C#", ".NET", "Node.js", "CI/CD", "#Übersetzung", "# ")]
     ['c++', 'c#', 'dotnet', 'nodejs', 'cicd', 'übersetzung', '']
     """
+    if tag.isascii() and tag.isalnum():  # most tags by far
+        return tag.lower()
     text = unicodedata.normalize("NFKC", tag).strip().lstrip("#").strip().lower()
     if text == ".net" or text.startswith(".net "):
         text = "dot" + text[1:]

@@ -274,7 +274,7 @@ class Matcher:
         considered: int,
         removed: Mapping[str, int],
     ) -> Recommendations:
-        items = self._describe(query, ranking.rows, range(1, len(ranking.rows) + 1), boosts)
+        items = self._describe(ranking, range(1, len(ranking.rows) + 1), boosts)
         return Recommendations(
             items, considered, removed, self._notice(profile, query.blocks, items, considered)
         )
@@ -305,8 +305,8 @@ class Matcher:
         row = self._catalogue.row(posting_id)
         boosts = _order_boosts(boosts)
         query = Query(self._queries(_as_profile(profile)), None, self._lifts(boosts))
-        rank, _ = self._index.rank_of(query, row)
-        return self._describe(query, np.array([row]), [rank], boosts)[0]
+        rank, alone = self._index.rank_of(query, row)
+        return self._describe(alone, [rank], boosts)[0]
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the matcher as the next generation of the model directory `path`, atomically.
@@ -489,13 +489,12 @@ class Matcher:
         return [boost.values(self._catalogue) for boost in boosts]
 
     def _describe(
-        self, query: Query, rows: NDArray[np.int64], ranks: Iterable[int], boosts: Sequence[Boost]
+        self, ranking: Ranking, ranks: Iterable[int], boosts: Sequence[Boost]
     ) -> tuple[Recommendation, ...]:
-        table = self._index.contributions(query.blocks, rows, query.boosts)
-        scores = table.scores(len(rows)).tolist()
-        bounds = np.searchsorted(table.positions, np.arange(len(rows) + 1)).tolist()
+        table, scores = ranking.contributions, ranking.scores.tolist()
+        bounds = np.searchsorted(table.positions, np.arange(len(scores) + 1)).tolist()
         described = []
-        for position, (rank, row) in enumerate(zip(ranks, rows.tolist(), strict=True)):
+        for position, (rank, row) in enumerate(zip(ranks, ranking.rows.tolist(), strict=True)):
             posting = self._catalogue[row]
             entries = slice(bounds[position], bounds[position + 1])
             parts = table.blocks[entries], table.features[entries], table.values[entries]
@@ -506,21 +505,24 @@ class Matcher:
     def _explain(
         self, parts: tuple[NDArray[Any], ...], boosts: Sequence[Boost], posting: Posting
     ) -> tuple[Contribution, ...]:
-        listed = [
-            self._contribution(block, feature, value, boosts, posting)
-            for block, feature, value in zip(*(part.tolist() for part in parts), strict=True)
-        ]
-        listed.sort(key=lambda part: (-part.value, part.block, part.feature))
-        return tuple(listed)
-
-    def _contribution(
-        self, block: int, feature: int, value: float, boosts: Sequence[Boost], posting: Posting
-    ) -> Contribution:
-        if block >= len(self._features):
-            boost = boosts[block - len(self._features)]
-            return Contribution(boost.name, boost.label(posting), value)
-        fitted = self._features[block]
-        return Contribution(fitted.block.name, fitted.block.label(fitted.vocabulary[feature]), value)
+        blocks, features, values = parts
+        names = [*(fitted.block.name for fitted in self._features), *(boost.name for boost in boosts)]
+        # Vocabularies are sorted, so positions sort like terms; blocks sort by name.
+        places = np.argsort(np.argsort(names, kind="stable"))
+        order = np.lexsort((features, places[blocks], -values))
+        labels = np.empty(len(values), np.object_)
+        for number, fitted in enumerate(self._features):
+            mine = np.flatnonzero(blocks == number)
+            labels[mine] = [*map(fitted.block.label, fitted.vocabulary.take(features[mine]))]
+        for number, boost in enumerate(boosts, len(self._features)):
+            labels[blocks == number] = boost.label(posting)
+        listed = zip(
+            [names[block] for block in blocks[order].tolist()],
+            labels[order].tolist(),
+            values[order].tolist(),
+            strict=True,
+        )
+        return tuple(map(Contribution._make, listed))
 
     def _notice(
         self,

@@ -13,7 +13,14 @@ from numba import njit
 
 from matcher.code_points import LAST, MARK, NUMERIC, PLAIN, UNFOLDED, WORD
 
-__all__: Final = ["count_tokens", "fill_slots", "find_unfolded", "scan_tokens"]
+__all__: Final = [
+    "count_tokens",
+    "fill_slots",
+    "find_runs",
+    "find_strings",
+    "find_unfolded",
+    "scan_tokens",
+]
 
 FEATURE: Final = 1
 AS_HASHTAG: Final = 2
@@ -614,3 +621,72 @@ def count_tokens(
                 entries += 1
         ends[text] = entries
     return entries
+
+
+@njit(cache=True, nogil=True)
+def find_strings(
+    data: Any, offsets: Any, wanted: Any, slots: Any, hashes: Any, lines: Any, starts: Any, found: Any
+) -> None:
+    """Look strings up in a table.
+
+    Parameters
+    ----------
+    data, offsets, wanted : ndarray
+        Strings and their hashes, see `matcher.strings.Strings`.
+    slots, hashes, lines, starts : ndarray
+        The table: a hash table (see `fill_slots`), and lines (see `matcher.strings.StringTable`).
+    found : ndarray of int64
+        Filled with positions, below 0 where a string is missing.
+    """
+    for number in range(found.shape[0]):
+        begin, end = offsets[number], offsets[number + 1]
+        found[number] = _find(wanted[number], data, begin, end, slots, hashes, lines, starts)
+
+
+@njit(cache=True, nogil=True)
+def find_runs(
+    data: Any,
+    offsets: Any,
+    wanted: Any,
+    longest: int,
+    base: Any,
+    slots: Any,
+    hashes: Any,
+    lines: Any,
+    starts: Any,
+    found: Any,
+) -> Any:
+    """Look up all runs of 1 to `longest` neighbouring strings written together.
+
+    Parameters
+    ----------
+    data, offsets, wanted, slots, hashes, lines, starts
+        As for `find_strings`.
+    longest : int
+    base : uint64
+        Of the hashes.
+    found : ndarray of int64
+        Filled with positions as they are met, with repeats; room for `longest` times the strings.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    count = np.int64(0)
+    for first in range(wanted.shape[0]):
+        run = np.uint64(0)
+        for last in range(first, min(first + longest, wanted.shape[0])):
+            shift, power, left = np.uint64(1), base, offsets[last + 1] - offsets[last]
+            while left > 0:  # base to the power of the length
+                if left & 1:
+                    shift *= power
+                power *= power
+                left >>= 1
+            run = run * shift + wanted[last]
+            begin, end = offsets[first], offsets[last + 1]
+            position = _find(run, data, begin, end, slots, hashes, lines, starts)
+            if position >= 0:
+                found[count] = position
+                count += 1
+    return count

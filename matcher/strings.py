@@ -36,6 +36,8 @@ class Strings:
         Where each starts; the last entry is the size of `data`.
     hashes : ndarray of uint64, shape (strings,)
         See `hash_strings`.
+    compiled : bool
+        Whether the strings come from compiled code; then compiled code looks them up, too.
 
     Examples
     --------
@@ -44,11 +46,17 @@ class Strings:
     (2, 'köchin')
     """
 
-    __slots__ = ("data", "hashes", "offsets")
+    __slots__ = ("compiled", "data", "hashes", "offsets")
 
     def __init__(
-        self, data: NDArray[np.uint8], offsets: NDArray[np.int64], hashes: NDArray[np.uint64]
+        self,
+        data: NDArray[np.uint8],
+        offsets: NDArray[np.int64],
+        hashes: NDArray[np.uint64],
+        *,
+        compiled: bool = False,
     ) -> None:
+        self.compiled = compiled
         self.data = data
         self.offsets = offsets
         self.hashes = hashes
@@ -103,7 +111,8 @@ class Strings:
         offsets = np.zeros(len(positions) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
         shifts = np.repeat(self.offsets[positions] - offsets[:-1], lengths)
-        return Strings(self.data[np.arange(offsets[-1]) + shifts], offsets, self.hashes[positions])
+        data = self.data[np.arange(offsets[-1]) + shifts]
+        return Strings(data, offsets, self.hashes[positions], compiled=self.compiled)
 
     def replace(self, positions: NDArray[np.int64], strings: Sequence[str]) -> Strings:
         """Return the strings with those at ascending `positions` replaced.
@@ -125,7 +134,8 @@ class Strings:
         np.cumsum(lengths, out=offsets[1:])
         hashes = self.hashes.copy()
         hashes[positions] = new.hashes
-        return Strings(np.frombuffer(b"".join(pieces), np.uint8), offsets, hashes)
+        data = np.frombuffer(b"".join(pieces), np.uint8)
+        return Strings(data, offsets, hashes, compiled=self.compiled)
 
 
 class _Hashes(NamedTuple):
@@ -133,6 +143,13 @@ class _Hashes(NamedTuple):
 
     ascending: NDArray[np.uint64]
     positions: NDArray[np.int32]
+
+
+class _Slots(NamedTuple):
+    """A hash table over the lines of a table, as compiled code reads it, and the hash of each line."""
+
+    slots: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
 
 
 class StringTable(Sequence[str]):
@@ -152,12 +169,13 @@ class StringTable(Sequence[str]):
     (3, 'köchin', 2, -1)
     """
 
-    __slots__ = ("_hashed", "lines", "offsets")
+    __slots__ = ("_hashed", "_slots", "lines", "offsets")
 
     def __init__(self, lines: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         self.lines = lines
         self.offsets = offsets
         self._hashed: _Hashes | None = None
+        self._slots: _Slots | None = None
 
     @classmethod
     def from_strings(cls, strings: Iterable[str]) -> StringTable:
@@ -256,6 +274,25 @@ class StringTable(Sequence[str]):
         except UnicodeDecodeError:
             raise ModelDamagedError(f"line {index + 1} of a table of strings is not UTF-8") from None
 
+    def take(self, positions: NDArray[np.integer]) -> list[str]:
+        """Return some of the strings, all at once.
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a", "b", "c"]).take(np.array([2, 0]))
+        ['c', 'a']
+        """
+        begins, ends = self.offsets[positions].tolist(), (self.offsets[positions + 1]).tolist()
+        lines = self.lines.data
+        try:
+            return (
+                (b"".join([lines[begin:end] for begin, end in zip(begins, ends, strict=True)]))
+                .decode("utf-8")
+                .split("\n")[:-1]
+            )
+        except UnicodeDecodeError:
+            raise ModelDamagedError("a line of a table of strings is not UTF-8") from None
+
     def _line(self, index: int) -> bytes:
         return self.lines[self.offsets[index] : self.offsets[index + 1] - 1].tobytes()
 
@@ -293,6 +330,13 @@ class StringTable(Sequence[str]):
         array([ 1, -1,  0])
         """
         found = np.full(len(strings), -1, np.int64)
+        if strings.compiled:
+            from matcher.scanner import find_strings
+
+            slots, hashes = self._hash_table()
+            looked_up = strings.data, strings.offsets, strings.hashes
+            find_strings(*looked_up, slots, hashes, self.lines, self.offsets, found)
+            return np.maximum(found, -1)
         hashes, positions = self._sorted_hashes()
         if not len(hashes):
             return found
@@ -340,6 +384,14 @@ class StringTable(Sequence[str]):
         >>> StringTable.from_strings(["ab", "c"]).find_runs(Strings.from_strings(["a", "b", "c"]), 2)
         array([0, 1])
         """
+        if strings.compiled:
+            from matcher.scanner import find_runs
+
+            slots, hashes = self._hash_table()
+            room = np.empty(longest * len(strings), np.int64)
+            looked_up = strings.data, strings.offsets, strings.hashes
+            count = find_runs(*looked_up, longest, BASE, slots, hashes, self.lines, self.offsets, room)
+            return np.unique(room[:count])
         lengths = np.diff(strings.offsets)
         shifts = _powers(int(lengths.max(initial=0)) + 1)[lengths]
         found = []
@@ -382,6 +434,16 @@ class StringTable(Sequence[str]):
         array([ True])
         """
         return hash_strings(self.lines, self.offsets, terminated=True)
+
+    def _hash_table(self) -> _Slots:
+        if self._slots is None:
+            from matcher.scanner import fill_slots
+
+            hashes = self.hashes()
+            slots = np.empty(1 << (2 * len(self)).bit_length(), np.int32)
+            fill_slots(hashes, len(self), slots)
+            self._slots = _Slots(slots, hashes)
+        return self._slots
 
     def _sorted_hashes(self) -> _Hashes:
         if self._hashed is None:

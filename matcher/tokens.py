@@ -62,6 +62,20 @@ class Tokens(NamedTuple):
         """
         return self.strings.take(np.flatnonzero(self.is_feature))
 
+    def find_features(self, vocabulary: StringTable) -> NDArray[np.int64]:
+        """Return the positions of the tokens that count as features and are in a vocabulary.
+
+        Examples
+        --------
+        >>> split_in_python(["the cook, the nurse"]).find_features(StringTable.from_strings(["cook"]))
+        array([0])
+        """
+        if self.strings.compiled:  # looking all of them up takes less time than picking some out
+            found = vocabulary.find_many(self.strings)
+            return found[self.is_feature & (found >= 0)]
+        found = vocabulary.find_many(self.features())
+        return found[found >= 0]
+
     def as_hashtags(self) -> Strings:
         """Return all tokens, each in the normal form of a hashtag.
 
@@ -138,7 +152,7 @@ def split_compiled(texts: Sequence[str]) -> Tokens:
     count = int(token_bounds[-1])
     flags = flags[:count]
     return Tokens(
-        Strings(out[:size], offsets[: count + 1], hashes[:count]),
+        Strings(out[:size], offsets[: count + 1], hashes[:count], compiled=True),
         flags & FEATURE > 0,
         flags & AS_HASHTAG > 0,
         token_bounds,

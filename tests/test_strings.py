@@ -117,6 +117,11 @@ def test_a_damaged_table_is_refused(text: np.ndarray, offsets: np.ndarray):
         StringTable.from_files({"x.txt": text, "x.offsets": offsets}, "x", unique=True)
 
 
+def compiled(strings: Strings) -> Strings:
+    """Return strings that compiled code looks up."""
+    return Strings(strings.data, strings.offsets, strings.hashes, compiled=True)
+
+
 words = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=8)
 
 
@@ -125,7 +130,9 @@ words = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=
 def test_looking_up_many_is_looking_up_one_by_one(lines: list[str], texts: list[str]):
     table = StringTable.from_strings(sorted(set(lines)))
     asked = texts + lines[:5]
-    assert table.find_many(Strings.from_strings(asked)).tolist() == [table.find(text) for text in asked]
+    strings = Strings.from_strings(asked)
+    assert table.find_many(strings).tolist() == [table.find(text) for text in asked]
+    assert table.find_many(compiled(strings)).tolist() == [table.find(text) for text in asked]
 
 
 @settings(max_examples=150, deadline=None)
@@ -139,6 +146,7 @@ def test_runs_are_found_as_if_written_out(lines: list[str], parts: list[str]):
     }
     expected = [position for position, line in enumerate(table) if line in written]
     assert table.find_runs(Strings.from_strings(parts), 3).tolist() == expected
+    assert table.find_runs(compiled(Strings.from_strings(parts)), 3).tolist() == expected
 
 
 def test_lines_made_to_collide_are_told_apart():
@@ -151,3 +159,4 @@ def test_lines_made_to_collide_are_told_apart():
     asked = [second, first, "c", first[:-1] + "x"]
     assert [table.find(text) for text in asked] == [1, 0, 2, -1]
     assert table.find_many(Strings.from_strings(asked)).tolist() == [1, 0, 2, -1]
+    assert table.find_many(compiled(Strings.from_strings(asked))).tolist() == [1, 0, 2, -1]

@@ -215,7 +215,8 @@ def test_the_text_of_a_posting_is_its_title_summary_and_body():
     posting = Posting(
         id="1", title="T*t*", summary="S", body="# B", company="no", location="no", hashtags=["no"]
     )
-    assert posting_text(posting) == "T*t*\nS\nB"
+    assert posting_text(posting) == "T*t*\nS\nB\n"
+    assert posting_text(Posting(id="1", body=" bread  and\n\n cake")) == " bread  and\n\n cake"
     assert posting_text(Posting(id="1")) == ""
 
 
