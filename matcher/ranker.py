@@ -503,26 +503,23 @@ class Matcher:
         return tuple(described)
 
     def _explain(
-        self, parts: tuple[NDArray[Any], ...], boosts: Sequence[Boost], posting: Posting
+        self, parts: tuple[NDArray[Any], ...], boosts: Sequence[Boost], posting: Posting, limit: int | None
     ) -> tuple[Contribution, ...]:
+        """Return the largest contributions, at most `limit`: equal ones by block and feature."""
         blocks, features, values = parts
         names = [*(fitted.block.name for fitted in self._features), *(boost.name for boost in boosts)]
         # Vocabularies are sorted, so positions sort like terms; blocks sort by name.
-        places = np.argsort(np.argsort(names, kind="stable"))
-        order = np.lexsort((features, places[blocks], -values))
+        places = np.array([sorted(names).index(name) for name in names])
+        order = np.lexsort((features, places[blocks], -values))[:limit]
+        blocks, features, values = blocks[order], features[order], values[order]
         labels = np.empty(len(values), np.object_)
         for number, fitted in enumerate(self._features):
             mine = np.flatnonzero(blocks == number)
             labels[mine] = [*map(fitted.block.label, fitted.vocabulary.take(features[mine]))]
         for number, boost in enumerate(boosts, len(self._features)):
             labels[blocks == number] = boost.label(posting)
-        listed = zip(
-            [names[block] for block in blocks[order].tolist()],
-            labels[order].tolist(),
-            values[order].tolist(),
-            strict=True,
-        )
-        return tuple(map(Contribution._make, listed))
+        named = [names[block] for block in blocks.tolist()]
+        return tuple(map(Contribution._make, zip(named, labels.tolist(), values.tolist(), strict=True)))
 
     def _notice(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, overload
 
@@ -46,7 +46,8 @@ class Recommendation:
         0 (nothing in common) to 1, plus boosts. The sum of the contributions.
     posting : Posting
     explanation : tuple of Contribution, or callable
-        The contributions, or how to get them when somebody asks: most are never looked at.
+        The contributions, or how to get so many of the largest (None for all) when somebody asks: most are
+        never looked at.
 
     Examples
     --------
@@ -59,7 +60,7 @@ class Recommendation:
     rank: int
     score: float
     posting: Posting
-    explanation: tuple[Contribution, ...] | Callable[[], tuple[Contribution, ...]]
+    explanation: tuple[Contribution, ...] | Callable[[int | None], tuple[Contribution, ...]]
 
     @property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -72,7 +73,7 @@ class Recommendation:
         """
         explanation = self.explanation  # read once: another thread may be replacing it
         if callable(explanation):
-            explanation = explanation()
+            explanation = explanation(None)
             object.__setattr__(self, "explanation", explanation)
         return explanation
 
@@ -101,14 +102,23 @@ class Recommendation:
         >>> Recommendation(1, 0.0, Posting(id="1"), ()).why()
         ''
         """
+        explanation = self.explanation
+        likely = 2 * n + 4  # several contributions can be one reason
+        listed = explanation(likely) if callable(explanation) else explanation
+        reasons = self._find_reasons(listed, n)
+        if len(reasons) < n and len(listed) == likely:
+            reasons = self._find_reasons(self.contributions, n)
+        return ", ".join(reasons)
+
+    def _find_reasons(self, contributions: Iterable[Contribution], n: int) -> list[str]:
         reasons: dict[str, str] = {}
-        for contribution in self.contributions:
+        for contribution in contributions:
             if len(reasons) >= n:
                 break
             name = contribution.feature.lstrip("#")
             if not any(name in other or other in name for other in reasons if min(len(name), len(other)) > 2):
                 reasons.setdefault(name, contribution.feature)
-        return ", ".join(reasons.values())
+        return list(reasons.values())
 
     def to_record(self) -> dict[str, Any]:
         """Return the recommendation as JSON values, the way ``matcher rank --json`` prints it.
