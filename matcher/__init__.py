@@ -10,10 +10,9 @@ and explained::
         print(recommendation.rank, recommendation.posting.title, recommendation.why(3))
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from matcher._version import __version__
-from matcher.cv import read_cv
 from matcher.errors import (
     DuplicatePostingError,
     FilterError,
@@ -33,7 +32,10 @@ from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.ranker import Matcher
 from matcher.recommendation import Contribution, Recommendation, Recommendations
-from matcher.sources import read_postings
+
+if TYPE_CHECKING:
+    from matcher.cv import read_cv
+    from matcher.sources import read_postings
 
 __all__: Final = [
     "Contribution",
@@ -59,3 +61,20 @@ __all__: Final = [
     "read_cv",
     "read_postings",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Ranking needs no readers of files; a process that only ranks does not load them.
+    if name == "read_cv":
+        from matcher.cv import read_cv
+
+        return read_cv
+    if name == "read_postings":
+        from matcher.sources import read_postings
+
+        return read_postings
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

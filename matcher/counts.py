@@ -24,6 +24,9 @@ LARGEST_INVERSE_NORM: Final = 1e6
 _ROWS: Final = 1 << 10
 """Postings whose norms are computed together: what is needed for them stays in the caches."""
 
+_ENTRIES: Final = 1 << 18
+"""Entries that are checked together, for the same reason."""
+
 
 class Counts(NamedTuple):
     """A sparse matrix of integer counts, row by row: posting-major or term-major.
@@ -132,7 +135,7 @@ class BlockIndex:
         by_posting = _counts_from_files(files, f"{name}.by_posting", rows, terms)
         by_term = _counts_from_files(files, f"{name}.by_term", terms, rows)
         inverse = files[f"{name}.inverse_norms"]
-        if not _agree(by_posting, by_term, terms):
+        if not _agree(by_posting, by_term):
             raise ModelDamagedError(f"{name}: the two orders of the matrix differ")
         if inverse.shape != (rows,) or inverse.dtype != np.float64:
             raise ModelDamagedError(f"{name}.inverse_norms: expected {rows} numbers of float64")
@@ -178,27 +181,30 @@ def _counts_from_files(
         and counts.counts.dtype in (np.uint8, np.uint16, np.uint32)
         and counts.counts.shape == (entries,)
         and check_starts(counts.starts, entries)
-        and (entries == 0 or (counts.columns.min() >= 0 and counts.columns.max() < columns))
-        and _ascends_within_rows(counts)
-        and bool(np.all(counts.counts > 0))
-        and int(counts.counts.max(initial=0)) <= LARGEST_COUNT
+        and _holds_entries(counts, columns)
     )
     if not sound:
         raise ModelDamagedError(f"{name}: not a sound matrix of {rows} rows and {columns} columns")
     return counts
 
 
-def _ascends_within_rows(counts: Counts) -> bool:
-    rising = counts.columns[1:] > counts.columns[:-1]
+def _holds_entries(counts: Counts, columns: int) -> bool:
+    """Return whether columns are in range and ascend within rows, and counts are those of a model."""
     firsts = counts.starts[1:-1]
-    rising[firsts[(firsts > 0) & (firsts < len(counts.columns))] - 1] = True
-    return bool(np.all(rising))
+    for begin in range(0, len(counts.columns), _ENTRIES):
+        # One more, to compare the last with its neighbour. Negative columns become large ones.
+        part = counts.columns[begin : begin + _ENTRIES + 1].view(np.uint32)
+        rising = part[1:] > part[:-1]
+        within = firsts[np.searchsorted(firsts, begin, "right") : np.searchsorted(firsts, begin + len(part))]
+        rising[within - begin - 1] = True
+        values = counts.counts[begin : begin + _ENTRIES]
+        if not (part.max() < columns and rising.all() and values.min() > 0 and values.max() <= LARGEST_COUNT):
+            return False
+    return True
 
 
-def _agree(by_posting: Counts, by_term: Counts, terms: int) -> bool:
-    """Return whether two matrices can be transposes: sizes, entries of each term, and totals agree."""
-    return (
-        len(by_posting.columns) == len(by_term.columns)
-        and np.array_equal(np.bincount(by_posting.columns, minlength=terms), np.diff(by_term.starts))
-        and int(by_posting.counts.sum(dtype=np.int64)) == int(by_term.counts.sum(dtype=np.int64))
-    )
+def _agree(by_posting: Counts, by_term: Counts) -> bool:
+    """Return whether two matrices can be transposes: their entries and totals agree."""
+    return len(by_posting.columns) == len(by_term.columns) and int(
+        by_posting.counts.sum(dtype=np.int64)
+    ) == int(by_term.counts.sum(dtype=np.int64))

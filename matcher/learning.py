@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.counting import count_documents
 from matcher.counts import BlockIndex
 from matcher.errors import ModelDamagedError
 from matcher.features import FeatureBlock
@@ -161,6 +160,8 @@ def fit_block(
     >>> list(features.vocabulary), index.by_posting.starts
     (['a', 'b'], array([0, 2, 2]))
     """
+    from matcher.counting import count_documents  # a process that only ranks does without
+
     counted = count_documents(postings, block.posting_content, compiled=compiled, threads=threads)
     total = len(counted.by_document.starts) - 1
     frequency = np.diff(counted.by_term.starts)

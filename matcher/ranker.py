@@ -8,10 +8,9 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +37,9 @@ from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.recommendation import Contribution, Recommendation, Recommendations
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__: Final = ["Matcher"]
 
@@ -258,7 +260,7 @@ class Matcher:
 
         size = max(1, min(BATCH, -(-len(listed) // int(threads))))
         batches = [listed[start : start + size] for start in range(0, len(listed), size)]
-        with ThreadPoolExecutor(threads) if threads > 1 and len(batches) > 1 else nullcontext() as pool:
+        with _make_pool(threads if len(batches) > 1 else 1) as pool:
             for batch in pool.map(rank_batch, batches) if pool else map(rank_batch, batches):
                 found += batch
                 if progress is not None:
@@ -402,12 +404,12 @@ class Matcher:
                     f"manifest.json: block {block.name!r} was not fitted on {rows} postings"
                 )
             fitted = BlockFeatures.from_files(stored.files, block, rows)
+            size = rows, len(fitted.vocabulary)
+            block_index = BlockIndex.from_files(stored.files, block.name, float(block.weight), *size)
+            if not np.array_equal(fitted.document_frequency, np.diff(block_index.by_term.starts)):
+                raise ModelDamagedError(f"{block.name}: document frequencies differ from the matrix")
             features.append(fitted)
-            indexes.append(
-                BlockIndex.from_files(
-                    stored.files, block.name, float(block.weight), rows, len(fitted.vocabulary)
-                )
-            )
+            indexes.append(block_index)
         try:
             check_blocks([fitted.block for fitted in features])
         except OptionError as error:
@@ -542,6 +544,14 @@ class Matcher:
         return (
             "" if lifted else "the profile shares nothing with the postings that are left: every score is 0"
         )
+
+
+def _make_pool(threads: int) -> AbstractContextManager[Executor | None]:
+    if threads == 1:
+        return nullcontext()
+    from concurrent.futures import ThreadPoolExecutor  # one CV in a new process does without
+
+    return ThreadPoolExecutor(threads)
 
 
 def _check_at_least_1(name: str, value: object) -> None:

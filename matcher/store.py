@@ -20,7 +20,6 @@ import io
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -114,7 +113,7 @@ def write_model(
     (1, 2)
     """
     root = Path(path)
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
+    token = f"{os.getpid()}-{os.urandom(4).hex()}"
     temporary, pointer = root / f".tmp-{token}", root / f".current-{token}"
     try:
         root.mkdir(parents=True, exist_ok=True)

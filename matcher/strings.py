@@ -8,7 +8,7 @@ what is looked up: the tokens of a text.
 
 from __future__ import annotations
 
-import secrets
+import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -21,7 +21,7 @@ from matcher.errors import ModelDamagedError
 
 __all__: Final = ["BASE", "StringTable", "Strings"]
 
-BASE: Final = np.uint64(secrets.randbits(61) * 8 + 5)
+BASE: Final = np.uint64(int.from_bytes(os.urandom(7), "little") * 8 + 5)
 """Of the hashes; another one in every process, so that nobody can write a file whose words collide."""
 
 
@@ -222,7 +222,7 @@ class StringTable(Sequence[str]):
         if lines.dtype != np.uint8 or offsets.dtype != np.int64 or lines.ndim != 1 or offsets.ndim != 1:
             raise ModelDamagedError(f"{name}: unexpected array types")
         table = cls(lines, offsets)  # type: ignore[arg-type]
-        if not table._has_lines():
+        if not table._has_offsets() or (unique and not table._has_lines()):
             raise ModelDamagedError(f"{name}.offsets: offsets do not match the lines of {name}.txt")
         if unique:
             # Tables to search are small. The text of a large one is checked line by line, when it is read.
@@ -244,14 +244,19 @@ class StringTable(Sequence[str]):
         """
         return {f"{name}.txt": self.lines, f"{name}.offsets": self.offsets}
 
+    def _has_offsets(self) -> bool:
+        """Return whether the offsets delimit lines from the first byte to the last."""
+        return bool(
+            len(self.offsets)
+            and self.offsets[0] == 0
+            and self.offsets[-1] == len(self.lines)
+            and np.all(self.offsets[1:] > self.offsets[:-1])
+        )
+
     def _has_lines(self) -> bool:
         """Return whether every line, and nothing else, ends where the offsets say."""
-        if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.lines):
-            return False
-        if np.any(np.diff(self.offsets) < 1) or np.any(self.lines[self.offsets[1:] - 1] != _NEWLINE):
-            return False
-        parts = (self.lines[start : start + _BYTES] for start in range(0, len(self.lines), _BYTES))
-        return sum(int(np.count_nonzero(part == _NEWLINE)) for part in parts) == len(self)
+        ends = np.flatnonzero(self.lines == _NEWLINE)
+        return np.array_equal(ends + 1, self.offsets[1:])
 
     def _is_sorted(self) -> bool:
         lines = self.lines.tobytes().split(b"\n")[:-1]
@@ -269,10 +274,15 @@ class StringTable(Sequence[str]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(index)
+        index %= len(self)
+        line = self.lines[self.offsets[index] : self.offsets[index + 1]].tobytes()
         try:
-            return self._line(index % len(self)).decode("utf-8")
+            text = line.decode("utf-8")
         except UnicodeDecodeError:
             raise ModelDamagedError(f"line {index + 1} of a table of strings is not UTF-8") from None
+        if not text.endswith("\n"):
+            raise ModelDamagedError(f"line {index + 1} of a table of strings does not end where it should")
+        return text[:-1]
 
     def take(self, positions: NDArray[np.integer]) -> list[str]:
         """Return some of the strings, all at once.
@@ -497,5 +507,4 @@ def _powers(count: int) -> NDArray[np.uint64]:
 
 
 _CHUNK: Final = 1 << 15
-_BYTES: Final = 1 << 22
 _NEWLINE: Final = ord("\n")
