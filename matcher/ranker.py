@@ -379,6 +379,7 @@ class Matcher:
             raise ModelDamagedError(f"{path}: {error} is missing from the model; train it again") from None
         except ModelDamagedError as error:
             raise type(error)(f"{path}: {error}; train the model again") from None
+        stored.release()
         matcher._generation = stored.generation
         return matcher
 

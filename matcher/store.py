@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import mmap
 import os
 import re
 import shutil
@@ -73,12 +74,26 @@ class StoredModel:
         Arrays by name, memory-mapped and read-only; text files as ``uint8`` under ``NAME.txt``.
     bytes : int
         Size on disk of the generation, in bytes.
+    maps : tuple of mmap
+        What the arrays are mapped by.
     """
 
     generation: int
     content: dict[str, Any]
     files: dict[str, NDArray[np.generic]]
     bytes: int
+    maps: tuple[mmap.mmap, ...] = ()
+
+    def release(self) -> None:
+        """Let go of the memory that checking took: what is needed again is mapped again, page by page.
+
+        Examples
+        --------
+        >>> StoredModel(1, {}, {}, 0).release()
+        """
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for mapped in self.maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def write_model(
@@ -298,6 +313,7 @@ def _read_current(root: Path, *, verify: bool) -> StoredModel:
             "train the model again, or install the version of matcher that wrote it"
         )
     files: dict[str, NDArray[np.generic]] = {}
+    maps: list[mmap.mmap] = []
     total = 0
     for name, entry in manifest["files"].items():
         file = folder / name
@@ -310,10 +326,11 @@ def _read_current(root: Path, *, verify: bool) -> StoredModel:
             raise ModelDamagedError(f"{file}: SHA-256 differs from the manifest; train the model again")
         total += entry["size"]
         key = name if name.endswith(".txt") else name.removesuffix(".npy")
-        files[key] = _map_array(file)
+        files[key], mapped = _map_array(file)
+        maps += mapped
     if not isinstance(manifest["content"], dict):
         raise ModelDamagedError(f"{manifest_path}: malformed content")
-    return StoredModel(generation, manifest["content"], files, total)
+    return StoredModel(generation, manifest["content"], files, total, tuple(maps))
 
 
 def _check_regular(path: Path) -> None:
@@ -338,7 +355,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _map_array(path: Path) -> NDArray[np.generic]:
+def _map_array(path: Path) -> tuple[NDArray[np.generic], list[mmap.mmap]]:
     size = path.stat().st_size
     if path.suffix == ".txt":
         dtype, length, offset = np.dtype(np.uint8), size, 0
@@ -351,6 +368,9 @@ def _map_array(path: Path) -> NDArray[np.generic]:
     if offset + length * dtype.itemsize != size:
         raise ModelDamagedError(f"{path}: its header and its size do not fit; train the model again")
     if not length:  # an empty file cannot be mapped
-        return np.zeros(0, dtype)
-    # A plain view: indexing the subclass memmap costs several times as much.
-    return np.asarray(np.memmap(path, dtype, mode="r", offset=offset, shape=(length,)))
+        return np.zeros(0, dtype), []
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if len(mapped) != size:
+        raise ModelDamagedError(f"{path}: it changed while it was opened; train the model again")
+    return np.frombuffer(mapped, dtype, length, offset), [mapped]
