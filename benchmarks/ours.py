@@ -13,18 +13,19 @@ from system import Ids, K, Server
 from matcher import Matcher, Posting, Profile
 from matcher.base import Query
 from matcher.counts import BlockIndex
+from matcher.engines import fast_is_installed
 from matcher.features import TextBlock
 from matcher.learning import fit_block
 
 
 class MatcherBuilder:
-    """`Matcher.fit` and `Matcher.save`."""
+    """`Matcher.fit` in two threads, and `Matcher.save`."""
 
     def read(self, corpus: Path, count: int | None = None) -> None:
         self.postings = [Posting.from_record(record) for record in read_records(corpus, count)]
 
     def build(self, folder: Path) -> None:
-        self.matcher = Matcher.fit(self.postings)
+        self.matcher = Matcher.fit(self.postings, threads=2, engine="fast")
 
     def save(self, folder: Path) -> dict[str, Any]:
         self.matcher.save(folder)
@@ -34,17 +35,24 @@ class MatcherBuilder:
 class TextOnlyBuilder(MatcherBuilder):
     """Only what `TfidfVectorizer` does: from texts to counts, weights and norms, in both orders."""
 
+    threads = 1
+
     def build(self, folder: Path) -> None:
-        self.index = index_texts(self.postings)
+        self.index = index_texts(self.postings, self.threads)
 
     def save(self, folder: Path) -> dict[str, Any]:
         return {}
 
 
-def index_texts(postings: Sequence[Posting]) -> BlockIndex:
+class TextOnlyInThreads(TextOnlyBuilder):
+    """The same in two threads."""
+
+    threads = 2
+
+
+def index_texts(postings: Sequence[Posting], threads: int) -> BlockIndex:
     """Return the index of the words alone."""
-    features, counts = fit_block(TextBlock(), postings)
-    return BlockIndex.from_counts(1.0, counts, features.term_weights)
+    return fit_block(TextBlock(), postings, compiled=fast_is_installed(), threads=threads)[1]
 
 
 def serve_fast(folder: Path) -> Server:
@@ -54,7 +62,8 @@ def serve_fast(folder: Path) -> Server:
     calls = {
         "": partial(recommend, matcher),
         f"filter keeps {share:.1%}": partial(recommend, matcher, filters={"hashtags_any": [tag]}),
-        "all contributions read": partial(recommend_and_explain, matcher),
+        "reasons of all ten": partial(recommend_and_explain, matcher),
+        "all contributions of all ten": partial(recommend_and_list, matcher),
     }
     return _serve(matcher, calls)
 
@@ -80,6 +89,12 @@ def recommend(matcher: Matcher, text: str, **options: Any) -> Ids:
 
 
 def recommend_and_explain(matcher: Matcher, text: str) -> Ids:
+    ranking = matcher.recommend(text, K)
+    assert all(recommendation.why() for recommendation in ranking)
+    return [recommendation.posting.id for recommendation in ranking]
+
+
+def recommend_and_list(matcher: Matcher, text: str) -> Ids:
     ranking = matcher.recommend(text, K)
     assert all(recommendation.contributions for recommendation in ranking)
     return [recommendation.posting.id for recommendation in ranking]

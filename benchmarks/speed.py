@@ -42,6 +42,7 @@ from matcher.analyzer import analyze
 
 OURS = (FAST, BASE)
 PEERS = tuple(name for name in SERVERS if name not in OURS)
+WORDS_ALONE = ("matcher, words alone", "matcher, words alone, 2 threads")
 SPARE_CVS = 5
 """CVs beyond those measured: to warm up with and to choose the quickest way with."""
 
@@ -157,7 +158,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     report("comparing with scikit-learn")
     agreement = check_agreement(corpus)
     servers, left_out = choose_servers(arguments)
-    builders = list(dict.fromkeys(["matcher", "matcher, words alone", *servers.values()]))
+    builders = list(dict.fromkeys(["matcher", *WORDS_ALONE, *servers.values()]))
     folders = {name: folder / f"index-{number}" for number, name in enumerate(builders)}
     indexing, failed = measure.index(builders, corpus, arguments.postings, folders, report)
     left_out |= {name: failed[builder] for name, builder in servers.items() if builder in failed}

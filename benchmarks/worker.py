@@ -27,6 +27,7 @@ from system import Builder, Server
 BUILDERS: Mapping[str, Callable[[], Builder]] = {
     "matcher": ours.MatcherBuilder,
     "matcher, words alone": ours.TextOnlyBuilder,
+    "matcher, words alone, 2 threads": ours.TextOnlyInThreads,
     "TfidfVectorizer": peers.TfidfBuilder,
     "bm25s": peers.Bm25sBuilder,
     "tantivy": peers.TantivyBuilder,
