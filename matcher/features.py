@@ -21,7 +21,7 @@ from matcher.analyzer import LONGEST_TAG_IN_WORDS, analyze, select_tags
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
-from matcher.strings import StringTable
+from matcher.strings import Found, StringTable
 from matcher.text import posting_text
 from matcher.tokens import Tokens
 
@@ -41,6 +41,9 @@ __all__: Final = [
 LEAST_WEIGHT: Final = 1e-9
 MOST_WEIGHT: Final = 1e9
 """Bounds of a block's weight other than 0; beyond them quotients of weights lose precision or overflow."""
+
+_BYTES_OF_SHORT_TAG: Final = 8
+"""Tags of two characters, whose names may be words too, take at most so many bytes in UTF-8."""
 
 
 @runtime_checkable
@@ -69,12 +72,10 @@ class FeatureBlock(Protocol):
         Terms may repeat: how often one occurs is its count. Either way, it is the same for all postings.
         """
 
-    def profile_features(
-        self, profile: Profile, tokens: Tokens, vocabulary: StringTable
-    ) -> NDArray[np.int64]:
-        """Return the positions in `vocabulary` of a profile's terms, with repeats.
+    def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
+        """Return the positions in `vocabulary` of the profiles' terms, with repeats, profile after profile.
 
-        `tokens` are those of the profile's text, split once for all blocks.
+        `tokens` are those of the profiles' texts, split once for all blocks.
         """
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
@@ -144,17 +145,15 @@ class TextBlock:
         """
         return posting_text(posting)
 
-    def profile_features(
-        self, profile: Profile, tokens: Tokens, vocabulary: StringTable
-    ) -> NDArray[np.int64]:
-        """Return the positions of the profile's tokens.
+    def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
+        """Return the positions of the profiles' tokens.
 
         Examples
         --------
         >>> from matcher.tokens import split_in_python
         >>> tokens, vocabulary = split_in_python(["Koch in Bern"]), StringTable.from_strings(["bern", "koch"])
-        >>> TextBlock().profile_features(Profile("Koch in Bern"), tokens, vocabulary)
-        array([1, 0])
+        >>> TextBlock().profile_features([Profile("Koch in Bern")], tokens, vocabulary)
+        Found(positions=array([1, 0]), owners=array([0, 0]))
         """
         return tokens.find_features(vocabulary)
 
@@ -226,21 +225,23 @@ class HashtagBlock:
         """
         return posting.hashtags
 
-    def profile_features(
-        self, profile: Profile, tokens: Tokens, vocabulary: StringTable
-    ) -> NDArray[np.int64]:
-        """Return the positions of the hashtags that occur in the profile's text, ascending.
+    def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
+        """Return the positions of the hashtags that occur in the profiles' texts, each once.
 
         Examples
         --------
         >>> from matcher.tokens import split_in_python
         >>> tokens, vocabulary = split_in_python(["Big data"]), StringTable.from_strings(["bigdata", "sql"])
-        >>> HashtagBlock().profile_features(Profile("Big data"), tokens, vocabulary)
-        array([0])
+        >>> HashtagBlock().profile_features([Profile("Big data")], tokens, vocabulary)
+        Found(positions=array([0]), owners=array([0]))
         """
-        found = vocabulary.find_runs(tokens.as_hashtags(), LONGEST_TAG_IN_WORDS)
-        tags = {vocabulary[position]: position for position in found.tolist()}
-        return np.array([tags[tag] for tag in select_tags(tags, profile.text)], np.int64)
+        found = vocabulary.find_runs(tokens.as_hashtags(), tokens.bounds, LONGEST_TAG_IN_WORDS)
+        kept = np.ones(len(found.owners), np.bool_)
+        sizes = vocabulary.offsets[found.positions + 1] - vocabulary.offsets[found.positions] - 1
+        for entry in np.flatnonzero(sizes <= _BYTES_OF_SHORT_TAG).tolist():
+            tag, text = vocabulary[int(found.positions[entry])], profiles[int(found.owners[entry])].text
+            kept[entry] = len(select_tags([tag], text)) > 0
+        return Found(found.positions[kept], found.owners[kept])
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each hashtag, or ones.

@@ -5,8 +5,9 @@ Counts stay integers; weights are applied when a profile is scored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -105,14 +106,14 @@ class BlockFeatures:
             f"{name}.document_frequency": self.document_frequency
         }
 
-    def query(self, profile: Profile, tokens: Tokens) -> BlockQuery:
-        """Return the profile as features and weights of this block.
+    def queries(self, profiles: Sequence[Profile], tokens: Tokens) -> list[BlockQuery]:
+        """Return profiles as features and weights of this block.
 
         Parameters
         ----------
-        profile : Profile
+        profiles : sequence of Profile
         tokens : Tokens
-            Of the profile's text.
+            Of the profiles' texts.
 
         Examples
         --------
@@ -120,17 +121,23 @@ class BlockFeatures:
         >>> from matcher.tokens import split_in_python
         >>> features, _ = fit_block(TextBlock(), [Posting(id="1", title="Koch, Kellner")])
         >>> profile = Profile("Koch, gelernter Koch")
-        >>> features.query(profile, split_in_python([profile.text])).features
+        >>> features.queries([profile], split_in_python([profile.text]))[0].features
         array([1], dtype=int32)
         """
-        positions = self.block.profile_features(profile, tokens, self.vocabulary)
-        positions = np.sort(positions)
-        first = np.flatnonzero(np.diff(positions, prepend=-1))
-        found, counts = positions[first], np.diff(first, append=len(positions))
-        idf = self.term_weights[found]
+        positions, owners = self.block.profile_features(profiles, tokens, self.vocabulary)
+        terms = max(1, len(self.vocabulary))
+        keys = np.sort(owners * terms + positions)
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        counts = np.diff(first, append=len(keys))
+        owners, features = np.divmod(keys[first], terms)
+        idf = self.term_weights[features]
         weights = counts * idf
-        norm = float(np.sqrt(np.add.accumulate(weights * weights)[-1])) if len(weights) else 1.0
-        return BlockQuery(found.astype(np.int32), weights * idf / norm)
+        # bincount adds in the order of its input: the same bits however many profiles there are.
+        norms = np.sqrt(np.bincount(owners, weights=weights * weights, minlength=len(profiles)))
+        weights = weights * idf / norms[owners]
+        bounds = np.searchsorted(owners, np.arange(len(profiles) + 1)).tolist()
+        features = features.astype(np.int32)
+        return [BlockQuery(features[begin:end], weights[begin:end]) for begin, end in pairwise(bounds)]
 
 
 def fit_block(

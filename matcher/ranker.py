@@ -251,7 +251,7 @@ class Matcher:
         found: list[Recommendations] = []
 
         def rank_batch(batch: Sequence[Profile]) -> list[Recommendations]:
-            queries = [Query(self._queries(profile), mask if filters else None, lifts) for profile in batch]
+            queries = [Query(blocks, mask if filters else None, lifts) for blocks in self._queries(batch)]
             rankings = self._index.search_many(queries, int(k), engine)
             return [
                 self._recommendations(profile, query, ranking, boosts, considered, removed)
@@ -306,7 +306,7 @@ class Matcher:
         """
         row = self._catalogue.row(posting_id)
         boosts = _order_boosts(boosts)
-        query = Query(self._queries(_as_profile(profile)), None, self._lifts(boosts))
+        query = Query(self._queries([_as_profile(profile)])[0], None, self._lifts(boosts))
         rank, alone = self._index.rank_of(query, row)
         return self._describe(alone, [rank], boosts)[0]
 
@@ -483,10 +483,11 @@ class Matcher:
         sizes = " and ".join(f"{len(fitted.vocabulary):,} {fitted.block.name}" for fitted in self._features)
         return f"<Matcher: {len(self):,} posting{'' if len(self) == 1 else 's'}, {sizes} features>"
 
-    def _queries(self, profile: Profile) -> list[BlockQuery]:
-        profile = remove_personal_data(profile)
-        tokens = self._engines.split([profile.text])
-        return [fitted.query(profile, tokens) for fitted in self._features]
+    def _queries(self, profiles: Sequence[Profile]) -> list[tuple[BlockQuery, ...]]:
+        profiles = [remove_personal_data(profile) for profile in profiles]
+        tokens = self._engines.split([profile.text for profile in profiles])
+        blocks = [fitted.queries(profiles, tokens) for fitted in self._features]
+        return list(zip(*blocks, strict=True)) if blocks else [()] * len(profiles)
 
     def _lifts(self, boosts: Sequence[Boost]) -> list[NDArray[np.float64]]:
         return [boost.values(self._catalogue) for boost in boosts]

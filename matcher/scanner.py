@@ -648,6 +648,7 @@ def find_runs(
     data: Any,
     offsets: Any,
     wanted: Any,
+    bounds: Any,
     longest: int,
     base: Any,
     slots: Any,
@@ -655,6 +656,7 @@ def find_runs(
     lines: Any,
     starts: Any,
     found: Any,
+    owners: Any,
 ) -> Any:
     """Look up all runs of 1 to `longest` neighbouring strings written together.
 
@@ -662,11 +664,14 @@ def find_runs(
     ----------
     data, offsets, wanted, slots, hashes, lines, starts
         As for `find_strings`.
+    bounds : ndarray of int64, shape (texts + 1,)
+        Where the strings of each text begin.
     longest : int
     base : uint64
         Of the hashes.
-    found : ndarray of int64
-        Filled with positions as they are met, with repeats; room for `longest` times the strings.
+    found, owners : ndarray of int64
+        Filled with positions as they are met, with repeats, and the text of each; room for `longest` times
+        the strings.
 
     Returns
     -------
@@ -674,19 +679,21 @@ def find_runs(
         How many there are.
     """
     count = np.int64(0)
-    for first in range(wanted.shape[0]):
-        run = np.uint64(0)
-        for last in range(first, min(first + longest, wanted.shape[0])):
-            shift, power, left = np.uint64(1), base, offsets[last + 1] - offsets[last]
-            while left > 0:  # base to the power of the length
-                if left & 1:
-                    shift *= power
-                power *= power
-                left >>= 1
-            run = run * shift + wanted[last]
-            begin, end = offsets[first], offsets[last + 1]
-            position = _find(run, data, begin, end, slots, hashes, lines, starts)
-            if position >= 0:
-                found[count] = position
-                count += 1
+    for text in range(bounds.shape[0] - 1):
+        for first in range(bounds[text], bounds[text + 1]):
+            run = np.uint64(0)
+            for last in range(first, min(first + longest, bounds[text + 1])):
+                shift, power, left = np.uint64(1), base, offsets[last + 1] - offsets[last]
+                while left > 0:  # base to the power of the length
+                    if left & 1:
+                        shift *= power
+                    power *= power
+                    left >>= 1
+                run = run * shift + wanted[last]
+                begin, end = offsets[first], offsets[last + 1]
+                position = _find(run, data, begin, end, slots, hashes, lines, starts)
+                if position >= 0:
+                    found[count] = position
+                    owners[count] = text
+                    count += 1
     return count

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from matcher.errors import ModelDamagedError
 
-__all__: Final = ["BASE", "StringTable", "Strings"]
+__all__: Final = ["BASE", "Found", "StringTable", "Strings"]
 
 BASE: Final = np.uint64(int.from_bytes(os.urandom(7), "little") * 8 + 5)
 """Of the hashes; another one in every process, so that nobody can write a file whose words collide."""
@@ -136,6 +136,26 @@ class Strings:
         hashes[positions] = new.hashes
         data = np.frombuffer(b"".join(pieces), np.uint8)
         return Strings(data, offsets, hashes, compiled=self.compiled)
+
+
+class Found(NamedTuple):
+    """Where strings of several texts were found in a table.
+
+    Attributes
+    ----------
+    positions : ndarray of int64
+    owners : ndarray of int64
+        Which text each belongs to, ascending.
+
+    Examples
+    --------
+    >>> table, strings = StringTable.from_strings(["a"]), Strings.from_strings(["b", "a"])
+    >>> table.find_runs(strings, np.array([0, 1, 2]), 1)
+    Found(positions=array([0]), owners=array([1]))
+    """
+
+    positions: NDArray[np.int64]
+    owners: NDArray[np.int64]
 
 
 class _Hashes(NamedTuple):
@@ -378,33 +398,42 @@ class StringTable(Sequence[str]):
             equal[compared] = np.logical_and.reduceat(ours == theirs, starts)
         return equal
 
-    def find_runs(self, strings: Strings, longest: int) -> NDArray[np.int64]:
+    def find_runs(self, strings: Strings, bounds: NDArray[np.int64], longest: int) -> Found:
         """Return the positions of all lines that are 1 to `longest` neighbouring strings written together.
 
         The hash of a run follows from the hashes of its parts, so no run is ever written out unless the table
         seems to hold it.
 
+        Parameters
+        ----------
+        strings : Strings
+        bounds : ndarray of int64, shape (texts + 1,)
+            Where the strings of each text begin; no run reaches from one text into another.
+        longest : int
+
         Returns
         -------
-        ndarray of int64
-            Ascending, without repeats.
+        Found
+            Text after text, ascending and without repeats within each.
 
         Examples
         --------
-        >>> StringTable.from_strings(["ab", "c"]).find_runs(Strings.from_strings(["a", "b", "c"]), 2)
-        array([0, 1])
+        >>> table, strings = StringTable.from_strings(["ab", "c"]), Strings.from_strings(["a", "b", "c"])
+        >>> table.find_runs(strings, np.array([0, 2, 3]), 2)
+        Found(positions=array([0, 1]), owners=array([0, 1]))
         """
         if strings.compiled:
             from matcher.scanner import find_runs
 
             slots, hashes = self._hash_table()
-            room = np.empty(longest * len(strings), np.int64)
-            looked_up = strings.data, strings.offsets, strings.hashes
-            count = find_runs(*looked_up, longest, BASE, slots, hashes, self.lines, self.offsets, room)
-            return np.unique(room[:count])
+            room = np.empty((2, longest * len(strings)), np.int64)
+            looked_up = strings.data, strings.offsets, strings.hashes, bounds
+            count = find_runs(*looked_up, longest, BASE, slots, hashes, self.lines, self.offsets, *room)
+            return self._without_repeats(*room[:, :count])
+        texts = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
         lengths = np.diff(strings.offsets)
         shifts = _powers(int(lengths.max(initial=0)) + 1)[lengths]
-        found = []
+        positions, owners = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         run = strings.hashes
         for size in range(1, longest + 1):
             if size > 1:
@@ -413,9 +442,16 @@ class StringTable(Sequence[str]):
             def written(start: int, size: int = size) -> bytes:
                 return strings.data[strings.offsets[start] : strings.offsets[start + size]].tobytes()
 
-            positions = self._find_hashed(run, written)
-            found.append(positions[positions >= 0])
-        return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+            found = self._find_hashed(run, written)
+            firsts = np.flatnonzero(found >= 0)
+            firsts = firsts[texts[firsts] == texts[firsts + size - 1]]
+            positions.append(found[firsts])
+            owners.append(texts[firsts])
+        return self._without_repeats(np.concatenate(positions), np.concatenate(owners))
+
+    def _without_repeats(self, positions: NDArray[np.int64], owners: NDArray[np.int64]) -> Found:
+        owners, positions = np.divmod(np.unique(owners * len(self) + positions), max(1, len(self)))
+        return Found(positions, owners)
 
     def _find_hashed(self, wanted: NDArray[np.uint64], text: Callable[[int], bytes]) -> NDArray[np.int64]:
         """Return the positions of strings with these hashes; ``text(i)`` is asked only for likely ones."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from matcher.analyzer import fold, select_features, tokenize
 from matcher.posting import normalise_hashtag
 from matcher.stopwords import STOPWORDS
-from matcher.strings import BASE, Strings, StringTable
+from matcher.strings import BASE, Found, Strings, StringTable
 
 __all__: Final = ["Splitter", "Tokens", "split_compiled", "split_in_python"]
 
@@ -62,19 +62,21 @@ class Tokens(NamedTuple):
         """
         return self.strings.take(np.flatnonzero(self.is_feature))
 
-    def find_features(self, vocabulary: StringTable) -> NDArray[np.int64]:
+    def find_features(self, vocabulary: StringTable) -> Found:
         """Return the positions of the tokens that count as features and are in a vocabulary.
 
         Examples
         --------
         >>> split_in_python(["the cook, the nurse"]).find_features(StringTable.from_strings(["cook"]))
-        array([0])
+        Found(positions=array([0]), owners=array([0]))
         """
+        owners = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
         if self.strings.compiled:  # looking all of them up takes less time than picking some out
-            found = vocabulary.find_many(self.strings)
-            return found[self.is_feature & (found >= 0)]
-        found = vocabulary.find_many(self.features())
-        return found[found >= 0]
+            positions = vocabulary.find_many(self.strings)
+            kept = self.is_feature & (positions >= 0)
+            return Found(positions[kept], owners[kept])
+        positions, owners = vocabulary.find_many(self.features()), owners[self.is_feature]
+        return Found(positions[positions >= 0], owners[positions >= 0])
 
     def as_hashtags(self) -> Strings:
         """Return all tokens, each in the normal form of a hashtag.

@@ -177,4 +177,5 @@ def _find_features(features: BlockFeatures, document: Posting | Profile | str) -
         found = features.vocabulary.find_many(Strings.from_strings(posting_terms(features.block, document)))
         return found[found >= 0]
     profile = document if isinstance(document, Profile) else Profile(document)
-    return features.block.profile_features(profile, split_in_python([profile.text]), features.vocabulary)
+    tokens = split_in_python([profile.text])
+    return features.block.profile_features([profile], tokens, features.vocabulary).positions

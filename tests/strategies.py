@@ -71,8 +71,8 @@ profiles = texts
 
 def profile_terms(block: FeatureBlock, text: str, vocabulary: StringTable) -> list[str]:
     """Return the terms of a profile that `vocabulary` holds, with repeats."""
-    found = block.profile_features(Profile(text), split_in_python([text]), vocabulary)
-    return [vocabulary[position] for position in found.tolist()]
+    found = block.profile_features([Profile(text)], split_in_python([text]), vocabulary)
+    return [vocabulary[position] for position in found.positions.tolist()]
 
 
 _weights = st.sampled_from([0.3, 0.7, 1.0, 2.5])

@@ -164,7 +164,7 @@ def test_what_a_block_learned_survives_its_files(kind: type, board: list[Posting
 def test_a_query_is_count_times_squared_weight_over_norm(kind: type, board: list[Posting], text: str):
     block = kind()
     features, _ = fit_block(block, board)
-    query = features.query(Profile(text), split_in_python([text]))
+    query = features.queries([Profile(text)], split_in_python([text]))[0]
     rows = [set(posting_terms(block, posting)) for posting in board]
     known = {term: sum(term in row for row in rows) for term in set().union(*rows)}
     counted = {
@@ -271,7 +271,7 @@ def test_postings_without_a_single_term_are_a_block_without_data(
     counts = index.by_posting
     assert (len(features.vocabulary), features.postings) == (0, len(board))
     assert counts.starts.tolist() == [0] * (len(board) + 1)
-    assert len(features.query(Profile("cook"), split_in_python(["cook"])).features) == 0
+    assert len(features.queries([Profile("cook")], split_in_python(["cook"]))[0].features) == 0
     again = BlockFeatures.from_files(features.to_files(), kind(), len(board))
     assert len(again.vocabulary) == 0
 

@@ -136,17 +136,22 @@ def test_looking_up_many_is_looking_up_one_by_one(lines: list[str], texts: list[
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.text("abcé", max_size=5), max_size=25), st.lists(st.text("abcé", max_size=3), max_size=12))
-def test_runs_are_found_as_if_written_out(lines: list[str], parts: list[str]):
+@given(
+    st.lists(st.text("abcé", max_size=5), max_size=25),
+    st.lists(st.lists(st.text("abcé", max_size=3), max_size=9), max_size=4),
+)
+def test_runs_are_found_as_if_written_out(lines: list[str], texts: list[list[str]]):
     table = StringTable.from_strings(sorted(set(lines)))
-    written = {
-        "".join(parts[start:stop])
-        for stop in range(len(parts) + 1)
-        for start in range(max(0, stop - 3), stop)
-    }
-    expected = [position for position, line in enumerate(table) if line in written]
-    assert table.find_runs(Strings.from_strings(parts), 3).tolist() == expected
-    assert table.find_runs(compiled(Strings.from_strings(parts)), 3).tolist() == expected
+    expected = []
+    for owner, parts in enumerate(texts):
+        ends = range(len(parts) + 1)
+        written = {"".join(parts[start:stop]) for stop in ends for start in range(max(0, stop - 3), stop)}
+        expected += [(position, owner) for position, line in enumerate(table) if line in written]
+    strings = Strings.from_strings([part for parts in texts for part in parts])
+    bounds = np.cumsum([0, *map(len, texts)])
+    for asked in (strings, compiled(strings)):
+        found = table.find_runs(asked, bounds, 3)
+        assert list(zip(found.positions.tolist(), found.owners.tolist(), strict=True)) == expected
 
 
 def test_lines_made_to_collide_are_told_apart():

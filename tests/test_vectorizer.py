@@ -170,7 +170,7 @@ def test_dot_products_are_the_matchers_scores_where_both_sides_have_every_block(
     vectorizer = PostingVectorizer(blocks)
     rows, query = vectorizer.fit_transform(board).toarray(), vectorizer.transform([profile]).toarray()[0]
     learned = vectorizer.features_
-    if all(part.query(Profile(profile), split_in_python([profile])).features.size for part in learned):
+    if all(part.queries([Profile(profile)], split_in_python([profile]))[0].features.size for part in learned):
         for row, posting in zip(rows, board, strict=True):
             if all(posting_terms(part.block, posting) for part in learned):
                 assert row @ query == pytest.approx(matcher.explain(profile, posting.id).score, abs=1e-12)
