@@ -62,6 +62,24 @@ class Proposal(NamedTuple):
     left_out: float
 
 
+class Matches(NamedTuple):
+    """The terms that rows of a block share with a query, row after row, features ascending.
+
+    Attributes
+    ----------
+    positions : ndarray of int64
+        Which of the asked rows an entry belongs to.
+    places : ndarray of int64
+        Which of the query's features it is.
+    counts : ndarray of int64
+        How often the posting has it.
+    """
+
+    positions: NDArray[np.int64]
+    places: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
 class Engine(Protocol):
     """What every engine can do. Engines may be used by several threads at once."""
 
@@ -74,6 +92,9 @@ class Engine(Protocol):
 
     def propose_many(self, queries: Sequence[Query], wanted: int) -> list[Proposal]:
         """Return a proposal for each query; they share one mask and one set of boosts."""
+
+    def match(self, counts: Counts, features: NDArray[np.int32], rows: NDArray[np.int64]) -> Matches:
+        """Return the entries of posting-major `counts` in `rows` and ascending `features`."""
 
 
 def total_weights(
@@ -261,6 +282,21 @@ class BaseEngine:
             self._prune(query, wanted, frequent) if self._pays(query, frequent) else self._scan(query, wanted)
             for query in queries
         ]
+
+    def match(self, counts: Counts, features: NDArray[np.int32], rows: NDArray[np.int64]) -> Matches:
+        """Return the entries of posting-major `counts` in `rows` and ascending `features`.
+
+        Examples
+        --------
+        >>> counts = Counts(np.array([0, 2]), np.array([3, 5], np.int32), np.array([1, 4], np.uint8))
+        >>> BaseEngine((), 1).match(counts, np.array([5], np.int32), np.array([0]))
+        Matches(positions=array([0]), places=array([0]), counts=array([4]))
+        """
+        entries, positions = gather(counts.starts, rows)
+        columns = counts.columns[entries]
+        places = np.minimum(np.searchsorted(features, columns), len(features) - 1)
+        shared = features[places] == columns
+        return Matches(positions[shared], places[shared], counts.counts[entries[shared]].astype(np.int64))
 
     def _build_when_it_pays(self, profiles: int) -> FrequentTerms | None:
         """Return the frequent terms once there are enough profiles; calls in other threads do not wait."""

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import BaseEngine, Proposal, Query, total_weights
+from matcher.base import BaseEngine, Matches, Proposal, Query, total_weights
 from matcher.counts import BlockIndex, Counts
-from matcher.kernels import BLOCK, PAGE, fill_layout, scan
+from matcher.kernels import BLOCK, PAGE, fill_layout, match_entries, scan
 
 __all__: Final = ["FastEngine"]
 
@@ -140,6 +140,19 @@ class FastEngine:
                 best = values[number], rows[number]
                 scan(self.rows, block, blocks, *layout[1:5], *arguments, lift, allowed, sums, *best)
         return [self._judge(query, values[n], rows[n], dropped) for n, query in enumerate(queries)]
+
+    def match(self, counts: Counts, features: NDArray[np.int32], rows: NDArray[np.int64]) -> Matches:
+        """Return the entries of posting-major `counts` in `rows` and ascending `features`.
+
+        Examples
+        --------
+        >>> counts = Counts(np.array([0, 2]), np.array([3, 5], np.int32), np.array([1, 4], np.uint8))
+        >>> FastEngine((), 1).match(counts, np.array([5], np.int32), np.array([0]))
+        Matches(positions=array([0]), places=array([0]), counts=array([4]))
+        """
+        room = np.empty((3, len(features) * len(rows)), np.int64)
+        found = match_entries(*counts, features, rows, *room)
+        return Matches(*room[:, :found])
 
     def _scale(self, present: tuple[bool, ...]) -> NDArray[np.float32]:
         """Return weight / total weight / norm of each posting, for queries with data in these blocks."""

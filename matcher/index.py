@@ -133,7 +133,7 @@ class Index:
         (array([0]), array([1.]))
         """
         engine = engine or self._base()
-        return self._certify(query, k, engine.propose(query, k))
+        return self._certify(query, k, engine, engine.propose(query, k))
 
     def search_many(self, queries: Sequence[Query], k: int, engine: Engine | None = None) -> list[Ranking]:
         """Return `search` of each query; the queries share one mask and one set of boosts.
@@ -145,18 +145,19 @@ class Index:
         """
         engine = engine or self._base()
         proposals = engine.propose_many(queries, k)
-        return [self._certify(query, k, proposal) for query, proposal in zip(queries, proposals, strict=True)]
+        pairs = zip(queries, proposals, strict=True)
+        return [self._certify(query, k, engine, proposal) for query, proposal in pairs]
 
     def _base(self) -> BaseEngine:
         return BaseEngine(self.blocks, self.rows)
 
-    def _certify(self, query: Query, k: int, proposal: Proposal) -> Ranking:
+    def _certify(self, query: Query, k: int, engine: Engine, proposal: Proposal) -> Ranking:
         """Rescore a proposal; widen it when something that was left out could be among the best."""
-        rows, scores, contributions = self._rescore(query, k, proposal.rows)
+        rows, scores, contributions = self._rescore(query, k, engine, proposal.rows)
         if proposal.left_out > 0 and (len(rows) < k or scores[-1] <= proposal.left_out):
             # Too many scores tie or nearly tie: the base engine proposes all of them in one pass.
             proposal = self._base().propose(query, k)
-            rows, scores, contributions = self._rescore(query, k, proposal.rows)
+            rows, scores, contributions = self._rescore(query, k, engine, proposal.rows)
         if len(rows) < k:
             # Nothing in common means a score of exactly 0: no need to compute it.
             rest = np.ones(self.rows, np.bool_) if query.mask is None else query.mask.copy()
@@ -165,9 +166,9 @@ class Index:
             rows, scores = np.concatenate([rows, zeros]), np.concatenate([scores, np.zeros(len(zeros))])
         return Ranking(rows, scores, contributions)
 
-    def _rescore(self, query: Query, k: int, rows: NDArray[np.int64]) -> Ranking:
+    def _rescore(self, query: Query, k: int, engine: Engine, rows: NDArray[np.int64]) -> Ranking:
         """Return the `k` best of `rows` by canonical score, then by row."""
-        contributions = self.contributions(query.blocks, rows, query.boosts)
+        contributions = self.contributions(query.blocks, rows, query.boosts, engine)
         scores = contributions.scores(len(rows))
         order = np.lexsort((rows, -scores))[:k]
         return Ranking(rows[order], scores[order], contributions.take(order))
@@ -184,8 +185,9 @@ class Index:
         >>> rank, alone.scores
         (2, array([1.]))
         """
-        proposed, error = self._base().score_all(query)
-        alone = self._rescore(query, 1, np.array([row]))
+        base = self._base()
+        proposed, error = base.score_all(query)
+        alone = self._rescore(query, 1, base, np.array([row]))
         score = float(alone.scores[0])
         if not score:  # behind everything that scores, and among its like by row
             return 1 + int(np.count_nonzero(proposed > 0)) + int(np.count_nonzero(proposed[:row] <= 0)), alone
@@ -200,8 +202,11 @@ class Index:
         queries: Sequence[BlockQuery],
         rows: NDArray[np.int64],
         boosts: Sequence[NDArray[np.float64]] = (),
+        engine: Engine | None = None,
     ) -> Contributions:
         """Return what each feature adds to the scores of `rows`, in canonical order.
+
+        The engine (the base engine when None) only finds the entries; the values are the same.
 
         Examples
         --------
@@ -211,24 +216,18 @@ class Index:
         >>> index.contributions([BlockQuery(np.array([0], np.int32), np.array([1.0]))], np.array([0])).values
         array([1.])
         """
+        engine = engine or self._base()
         totals = total_weights(self.blocks, [len(query.features) > 0 for query in queries], rows)
         parts: list[Contributions] = []
         for number, (block, query) in enumerate(zip(self.blocks, queries, strict=True)):
             if not len(query.features) or block.weight == 0:
                 continue
-            entries, positions = gather(block.by_posting.starts, rows)
-            features = block.by_posting.columns[entries]
-            found = np.minimum(np.searchsorted(query.features, features), len(query.features) - 1)
-            shared = query.features[found] == features
-            entries, positions, found = entries[shared], positions[shared], found[shared]
+            positions, places, counts = engine.match(block.by_posting, query.features, rows)
             scale = np.divide(block.weight, totals, out=np.zeros(len(rows)), where=totals > 0)
             scale *= block.inverse_norms[rows]
-            values = block.by_posting.counts[entries] * query.weights[found] * scale[positions]
-            parts.append(
-                Contributions(
-                    positions, np.full(len(entries), number), features[shared].astype(np.int64), values
-                )
-            )
+            values = counts * query.weights[places] * scale[positions]
+            features = query.features[places].astype(np.int64)
+            parts.append(Contributions(positions, np.full(len(places), number), features, values))
         for number, boost in enumerate(boosts, len(self.blocks)):
             lifted = np.flatnonzero(boost[rows] > 0)
             nothing = np.zeros(len(lifted), np.int64)

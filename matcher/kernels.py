@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-__all__: Final = ["BLOCK", "PAGE", "fill_layout", "scan"]
+__all__: Final = ["BLOCK", "PAGE", "fill_layout", "match_entries", "scan"]
 
 PAGE: Final = 4096
 """Postings in a page: its sums (16 KiB) stay in the first-level cache while dense rows stream by."""
@@ -246,3 +246,41 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
         for i in range(count):
             sums[i] += lift[first + i]
     _insert(sums, allowed, first, count, best_values, best_rows)
+
+
+@njit(cache=True, nogil=True)
+def match_entries(
+    starts: Any, columns: Any, counts: Any, features: Any, rows: Any, positions: Any, places: Any, found: Any
+) -> Any:
+    """Find the entries of some rows of a matrix that are in some columns.
+
+    Parameters
+    ----------
+    starts, columns, counts : ndarray
+        The matrix, see `matcher.counts.Counts`.
+    features : ndarray of int32
+        Columns, ascending.
+    rows : ndarray of int64
+    positions, places, found : ndarray of int64
+        Filled: position in `rows`, position in `features`, and count of each entry.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    number = np.int64(0)
+    for position in range(rows.shape[0]):
+        place = 0
+        for entry in range(starts[rows[position]], starts[rows[position] + 1]):
+            column = columns[entry]
+            while place < features.shape[0] and features[place] < column:
+                place += 1
+            if place == features.shape[0]:
+                break
+            if features[place] == column:
+                positions[number] = position
+                places[number] = place
+                found[number] = counts[entry]
+                number += 1
+    return number

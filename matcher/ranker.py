@@ -9,7 +9,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -253,8 +253,9 @@ class Matcher:
         def rank_batch(batch: Sequence[Profile]) -> list[Recommendations]:
             queries = [Query(blocks, mask if filters else None, lifts) for blocks in self._queries(batch)]
             rankings = self._index.search_many(queries, int(k), engine)
+            read = cache(self._catalogue.__getitem__)  # the same postings are recommended to many
             return [
-                self._recommendations(profile, query, ranking, boosts, considered, removed)
+                self._recommendations(profile, query, ranking, boosts, considered, removed, read)
                 for profile, query, ranking in zip(batch, queries, rankings, strict=True)
             ]
 
@@ -275,8 +276,9 @@ class Matcher:
         boosts: Sequence[Boost],
         considered: int,
         removed: Mapping[str, int],
+        read: Callable[[int], Posting],
     ) -> Recommendations:
-        items = self._describe(ranking, range(1, len(ranking.rows) + 1), boosts)
+        items = self._describe(ranking, range(1, len(ranking.rows) + 1), boosts, read)
         return Recommendations(
             items, considered, removed, self._notice(profile, query.blocks, items, considered)
         )
@@ -308,7 +310,7 @@ class Matcher:
         boosts = _order_boosts(boosts)
         query = Query(self._queries([_as_profile(profile)])[0], None, self._lifts(boosts))
         rank, alone = self._index.rank_of(query, row)
-        return self._describe(alone, [rank], boosts)[0]
+        return self._describe(alone, [rank], boosts, self._catalogue.__getitem__)[0]
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the matcher as the next generation of the model directory `path`, atomically.
@@ -493,13 +495,17 @@ class Matcher:
         return [boost.values(self._catalogue) for boost in boosts]
 
     def _describe(
-        self, ranking: Ranking, ranks: Iterable[int], boosts: Sequence[Boost]
+        self,
+        ranking: Ranking,
+        ranks: Iterable[int],
+        boosts: Sequence[Boost],
+        read: Callable[[int], Posting],
     ) -> tuple[Recommendation, ...]:
         table, scores = ranking.contributions, ranking.scores.tolist()
         bounds = np.searchsorted(table.positions, np.arange(len(scores) + 1)).tolist()
         described = []
         for position, (rank, row) in enumerate(zip(ranks, ranking.rows.tolist(), strict=True)):
-            posting = self._catalogue[row]
+            posting = read(row)
             entries = slice(bounds[position], bounds[position + 1])
             parts = table.blocks[entries], table.features[entries], table.values[entries]
             explain = partial(self._explain, parts, boosts, posting)
