@@ -19,7 +19,16 @@ from matcher.counts import BlockIndex, Counts
 from matcher.frequent import FrequentTerms
 from matcher.learning import BlockQuery
 
-__all__: Final = ["BaseEngine", "Engine", "Proposal", "Query", "add_lists", "gather", "total_weights"]
+__all__: Final = [
+    "BaseEngine",
+    "Engine",
+    "Matches",
+    "Proposal",
+    "Query",
+    "add_lists",
+    "gather",
+    "total_weights",
+]
 
 ENTRIES_AT_ONCE: Final = 1 << 16
 """Entries added up together: enough to make a call worth it, few enough to stay in the cache."""

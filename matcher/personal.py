@@ -184,10 +184,16 @@ def _without_citizenship(text: str) -> str:
     kept = []
     done = 0
     for place in _CITIZENSHIP_PLACE.finditer(text):
-        if place.start() >= done:
-            start, end = text.rfind("\n", 0, place.start()) + 1, _line_end(text, place.start())
-            kept += [text[done:start], _CITIZENSHIP.sub(" ", text[start:end])]
-            done = end
+        # At most two words stand before and three behind, with single spaces between them.
+        start = stop = place.start()
+        for _ in range(2):
+            start = max(text.rfind(" ", done, start), done)
+        for _ in range(4):
+            stop = text.find(" ", stop + 1) % (len(text) + 1)  # -1 becomes the end
+        found = _CITIZENSHIP.search(text, start, stop)
+        if found and found.start() <= place.start():
+            kept += [text[done : found.start()], " "]
+            done = found.end()
     return "".join([*kept, text[done:]])
 
 

@@ -287,6 +287,8 @@ class Posting:
         tags: list[Any] = list(self.hashtags) if isinstance(self.hashtags, Iterable) else [None]
         if not all(isinstance(tag, str) for tag in tags):
             raise PostingError(f"posting {self.id!r}: hashtags must be texts, got {self.hashtags!r}")
+        if all(tag.isascii() and tag.isalnum() and tag.islower() for tag in tags):  # in normal form already
+            return tuple(dict.fromkeys(tags))
         return tuple(normalise_hashtags(tags))
 
     @property
