@@ -41,7 +41,7 @@ def owner(array: np.ndarray) -> Any:
     """Return what holds an array's memory: an array, or a mapping of a file."""
     while isinstance(array, np.ndarray) and array.base is not None:
         array = array.base
-    return array
+    return array.obj if isinstance(array, memoryview) else array
 
 
 def is_mapped(array: np.ndarray) -> bool:

@@ -82,6 +82,12 @@ class Matches(NamedTuple):
         Which of the query's features it is.
     counts : ndarray of int64
         How often the posting has it.
+
+    Examples
+    --------
+    >>> counts = Counts(np.array([0, 2]), np.array([3, 5], np.int32), np.array([1, 4], np.uint8))
+    >>> BaseEngine((), 1).match(counts, np.array([5], np.int32), np.array([0]))
+    Matches(positions=array([0]), places=array([0]), counts=array([4]))
     """
 
     positions: NDArray[np.int64]

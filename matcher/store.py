@@ -135,8 +135,8 @@ def write_model(
         temporary.mkdir()
         listed = {}
         for name, array in sorted(files.items()):
-            file_name, data = _serialise(name, array)
-            listed[file_name] = _write_durably(temporary / file_name, data)
+            file_name, header, body = _serialise(name, array)
+            listed[file_name] = _write_durably(temporary / file_name, header, body)
         manifest = json.dumps(
             {"format": _FORMAT, "schema": SCHEMA, "content": content, "files": listed},
             ensure_ascii=False,
@@ -181,7 +181,8 @@ def _replace_current(pointer: Path, root: Path, generation: int) -> None:
         raise
 
 
-def _serialise(name: str, array: NDArray[Any]) -> tuple[str, bytes]:
+def _serialise(name: str, array: NDArray[Any]) -> tuple[str, bytes, memoryview]:
+    """Return the name of an array's file, and its header and contents."""
     file_name = name if name.endswith(".txt") else f"{name}.npy"
     array = np.ascontiguousarray(array)
     buffer = io.BytesIO()
@@ -191,8 +192,7 @@ def _serialise(name: str, array: NDArray[Any]) -> tuple[str, bytes]:
         raise ModelWriteError(
             f"{name!r} of {array.dtype} and {array.ndim} dimensions cannot be part of a model"
         )
-    buffer.write(array.tobytes())
-    return file_name, buffer.getvalue()
+    return file_name, buffer.getvalue(), array.reshape(-1).view(np.uint8).data
 
 
 def _header(data: bytes) -> tuple[np.dtype[Any], int, int] | None:
@@ -208,12 +208,15 @@ def _header(data: bytes) -> tuple[np.dtype[Any], int, int] | None:
     return (np.dtype(match[1].decode()), int(match[2]), end) if match else None
 
 
-def _write_durably(path: Path, data: bytes) -> dict[str, Any]:
+def _write_durably(path: Path, *parts: bytes | memoryview) -> dict[str, Any]:
+    digest = hashlib.sha256()
     with path.open("xb") as file:
-        file.write(data)
+        for part in parts:
+            file.write(part)
+            digest.update(part)
         file.flush()
         os.fsync(file.fileno())
-    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    return {"size": sum(map(len, parts)), "sha256": digest.hexdigest()}
 
 
 def _sync_folder(path: Path) -> None:
