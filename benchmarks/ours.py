@@ -107,7 +107,7 @@ def recommend_many(matcher: Matcher, texts: Sequence[str], threads: int) -> list
 
 def query(matcher: Matcher, text: str) -> Query:
     """Return a CV as the index wants it, for the scan alone."""
-    return Query(matcher._queries(Profile(text)))
+    return Query(matcher._queries([Profile(text)])[0])
 
 
 def scan(matcher: Matcher, prepared: Query) -> Ids:
