@@ -27,6 +27,7 @@ __all__: Final = [
     "Query",
     "add_lists",
     "gather",
+    "propose_best",
     "total_weights",
 ]
 
@@ -374,6 +375,17 @@ class BaseEngine:
             scores = score(rows)
         left_out = least + error if least > 0 else 0.0
         return _best(rows[scores > 0], scores[scores > 0], wanted, error, left_out)
+
+
+def propose_best(query: Query, rows: NDArray[np.int64], scores: NDArray[np.float64], wanted: int) -> Proposal:
+    """Return what to propose of rows, all that may be returned, scored in float64 in any order.
+
+    Examples
+    --------
+    >>> propose_best(Query(()), np.array([3, 7]), np.array([0.0, 0.5]), 1)
+    Proposal(rows=array([7]), left_out=0.0)
+    """
+    return _best(rows[scores > 0], scores[scores > 0], wanted, _error(query, scores), 0.0)
 
 
 def _error(query: Query, scores: NDArray[np.float64]) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import BaseEngine, Matches, Proposal, Query, total_weights
+from matcher.base import BaseEngine, Matches, Proposal, Query, propose_best, total_weights
 from matcher.counts import BlockIndex, Counts
-from matcher.kernels import BLOCK, PAGE, fill_layout, match_entries, scan
+from matcher.kernels import BLOCK, PAGE, add_rows, fill_layout, match_entries, scan
 
 __all__: Final = ["FastEngine"]
 
@@ -92,6 +92,9 @@ class FastEngine:
 
     name = "fast"
 
+    FEW_ALLOWED: ClassVar = 0.02
+    """When filters leave no larger share of the postings, those are scored one by one instead of all."""
+
     def __init__(self, blocks: Sequence[BlockIndex], rows: int) -> None:
         self.blocks = blocks
         self.rows = rows
@@ -125,10 +128,13 @@ class FastEngine:
         """
         if self._layout is None or not queries or wanted > MOST_WANTED or _is_large(queries[0]):
             return self._base.propose_many(queries, wanted)
+        mask = queries[0].mask
+        if mask is not None and np.count_nonzero(mask) <= self.FEW_ALLOWED * self.rows:
+            allowed_rows = np.flatnonzero(mask)
+            return [self._propose_among(query, allowed_rows, wanted) for query in queries]
         blocks = max(1, -(-self.rows // BLOCK))
         size = min(wanted + max(SPARE, wanted // 8), max(1, self.rows))
         lift, dropped = _lift(queries[0].boosts)
-        mask = queries[0].mask
         allowed = np.zeros(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
         values = np.zeros((len(queries), size), np.float32)
         rows = np.full((len(queries), size), -1, np.int64)
@@ -140,6 +146,21 @@ class FastEngine:
                 best = values[number], rows[number]
                 scan(self.rows, block, blocks, *layout[1:5], *arguments, lift, allowed, sums, *best)
         return [self._judge(query, values[n], rows[n], dropped) for n, query in enumerate(queries)]
+
+    def _propose_among(self, query: Query, rows: NDArray[np.int64], wanted: int) -> Proposal:
+        """Return the best of a few rows, each scored from its own entries in float64."""
+        scores = np.zeros(len(rows))
+        totals = total_weights(self.blocks, [len(part.features) > 0 for part in query.blocks], rows)
+        for block, part in zip(self.blocks, query.blocks, strict=True):
+            if len(part.features) and block.weight:
+                weights = np.zeros(len(block.by_term.starts) - 1)
+                weights[part.features] = part.weights
+                scale = block.weight * block.inverse_norms[rows]
+                np.divide(scale, totals, out=scale, where=totals > 0)
+                add_rows(*block.by_posting, rows, weights, scale, scores)
+        for boost in query.boosts:
+            scores += boost[rows]
+        return propose_best(query, rows, scores, wanted)
 
     def match(self, counts: Counts, features: NDArray[np.int32], rows: NDArray[np.int64]) -> Matches:
         """Return the entries of posting-major `counts` in `rows` and ascending `features`.

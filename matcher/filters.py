@@ -217,11 +217,21 @@ def _select_posted_since(catalogue: Catalogue, since: int) -> Mask:
     return mask
 
 
+_RARE: Final = 16
+
+
 def _count_tags(catalogue: Catalogue, wanted: Iterable[str]) -> NDArray[np.int64]:
-    codes = [code for code in map(catalogue.tags.find, wanted) if code >= 0]
-    hits = np.zeros(len(catalogue.tag_codes) + 1, np.int64)
-    np.cumsum(np.isin(catalogue.tag_codes, codes), out=hits[1:])
-    counts: NDArray[np.int64] = hits[catalogue.tag_starts[1:]] - hits[catalogue.tag_starts[:-1]]
+    counts = np.zeros(len(catalogue), np.int64)
+    for code in map(catalogue.tags.find, wanted):
+        if code < 0:
+            continue
+        is_hit = catalogue.tag_codes == code
+        hits = np.flatnonzero(is_hit)
+        if len(hits) * _RARE < len(catalogue):  # few: find the posting of each
+            counts[np.searchsorted(catalogue.tag_starts, hits, side="right") - 1] += 1
+        else:
+            before = np.concatenate([[0], np.cumsum(is_hit)])
+            counts += before[catalogue.tag_starts[1:]] > before[catalogue.tag_starts[:-1]]
     return counts
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-__all__: Final = ["BLOCK", "PAGE", "fill_layout", "match_entries", "scan"]
+__all__: Final = ["BLOCK", "PAGE", "add_rows", "fill_layout", "match_entries", "scan"]
 
 PAGE: Final = 4096
 """Postings in a page: its sums (16 KiB) stay in the first-level cache while dense rows stream by."""
@@ -284,3 +284,28 @@ def match_entries(
                 found[number] = counts[entry]
                 number += 1
     return number
+
+
+@njit(cache=True, nogil=True)
+def add_rows(
+    starts: Any, columns: Any, counts: Any, rows: Any, weights: Any, scale: Any, scores: Any
+) -> None:
+    """Add the scores of some rows of a matrix.
+
+    Parameters
+    ----------
+    starts, columns, counts : ndarray
+        The matrix, see `matcher.counts.Counts`.
+    rows : ndarray of int64
+    weights : ndarray of float64
+        Of all columns.
+    scale : ndarray of float64
+        What the sum of each of the `rows` is multiplied by.
+    scores : ndarray of float64
+        Added to, one for each of the `rows`.
+    """
+    for position in range(rows.shape[0]):
+        total = 0.0
+        for entry in range(starts[rows[position]], starts[rows[position] + 1]):
+            total += counts[entry] * weights[columns[entry]]
+        scores[position] += total * scale[position]

@@ -17,6 +17,7 @@ from matcher.base import BaseEngine, Query
 from matcher.boosts import Featured, Freshness
 from matcher.counts import BlockIndex, Counts
 from matcher.engines import ENGINES, EngineChoice, make_engine
+from matcher.fast import FastEngine
 from matcher.frequent import FrequentTerms
 from matcher.index import Index
 from matcher.learning import BlockQuery
@@ -103,6 +104,12 @@ def random_index(seed: int, rows: int, terms: int) -> tuple[Index, list[BlockQue
     return Index(tuple(blocks), rows), queries
 
 
+class AmongFew(FastEngine):
+    """Scores row by row however many a filter leaves."""
+
+    FEW_ALLOWED = 1.0
+
+
 @pytest.mark.parametrize("start", range(0, 10_000, 1_000))
 def test_ten_thousand_random_searches_agree(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
     index, rows = None, 0
@@ -114,7 +121,7 @@ def test_ten_thousand_random_searches_agree(start: int, monkeypatch: pytest.Monk
             engines = [make_engine(name, index.blocks, rows) for name in ENGINES]
             # Fewer groups than terms, so that their bounds are not exact.
             monkeypatch.setattr("matcher.frequent.GROUPS", int(rng.integers(1, 8)))
-            engines += [Pruning(index.blocks, rows), PruningInVain(index.blocks, rows)]
+            engines += [kind(index.blocks, rows) for kind in (Pruning, PruningInVain, AmongFew)]
         queries = [
             BlockQuery(np.flatnonzero(rng.random(24) < 0.5).astype(np.int32), np.zeros(0)) for _ in range(2)
         ]
@@ -136,10 +143,13 @@ def weights_of_any_size(rng: np.random.Generator, count: int, largest: float) ->
 
 @settings(max_examples=600, deadline=None)
 @given(
-    st.integers(0, 1 << 32), st.integers(1, 70), st.integers(1, 7), st.sampled_from([Pruning, PruningInVain])
+    st.integers(0, 1 << 32),
+    st.integers(1, 70),
+    st.integers(1, 7),
+    st.sampled_from([Pruning, PruningInVain, AmongFew]),
 )
-def test_pruning_leaves_out_only_what_its_bound_covers(
-    seed: int, rows: int, groups: int, kind: type[BaseEngine]
+def test_nothing_is_left_out_but_what_the_bound_covers(
+    seed: int, rows: int, groups: int, kind: type[BaseEngine | FastEngine]
 ) -> None:
     rng = np.random.default_rng(seed)
     index, _ = random_index(seed, rows, int(rng.integers(1, 40)))
@@ -162,6 +172,8 @@ def test_pruning_leaves_out_only_what_its_bound_covers(
             for _ in range(int(rng.integers(0, 3)))
         ]
         mask = rng.random(rows) < rng.choice([0.0, 0.2, 0.9]) if rng.random() < 0.5 else None
+        if kind is AmongFew and mask is None:
+            mask = np.ones(rows, np.bool_)
         query, k = Query(parts, mask, boosts), int(rng.integers(1, rows + 1))
         scores = index.contributions(parts, np.arange(rows), boosts).scores(rows)
         allowed = np.ones(rows, np.bool_) if mask is None else mask
