@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -72,6 +74,35 @@ def make_layout(by_term: Counts, rows: int) -> Layout:
     return Layout(dense_row, dense, ends, local, small, pieces)
 
 
+def _count_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_POOLS: dict[int, ThreadPoolExecutor] = {}
+"""By process: threads do not survive a fork."""
+
+_POOLS_LOCK: Final = threading.Lock()
+
+
+def _pool() -> ThreadPoolExecutor:
+    """Return threads that every engine of this process shares."""
+    with _POOLS_LOCK:
+        if os.getpid() not in _POOLS:
+            _POOLS.clear()
+            _POOLS[os.getpid()] = ThreadPoolExecutor(_count_processors(), thread_name_prefix="matcher")
+        return _POOLS[os.getpid()]
+
+
+def _keep_best(
+    values: NDArray[np.float32], rows: NDArray[np.int64], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the `size` largest values of each query, ascending, and their rows."""
+    order = np.argsort(values, axis=1, kind="stable")[:, -size:]
+    return np.take_along_axis(values, order, 1), np.take_along_axis(rows, order, 1)
+
+
 class FastEngine:
     """Scans compiled by numba.
 
@@ -91,6 +122,9 @@ class FastEngine:
     """
 
     name = "fast"
+
+    threads = _count_processors()
+    """Threads that one profile is shared out to, when there is more than one block of postings."""
 
     FEW_ALLOWED: ClassVar = 0.02
     """When filters leave no larger share of the postings, those are scored one by one instead of all."""
@@ -136,16 +170,36 @@ class FastEngine:
         size = min(wanted + max(SPARE, wanted // 8), max(1, self.rows))
         lift, dropped = _lift(queries[0].boosts)
         allowed = np.zeros(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
-        values = np.zeros((len(queries), size), np.float32)
-        rows = np.full((len(queries), size), -1, np.int64)
-        sums = np.empty(BLOCK, np.float32)
         prepared = [self._prepare(query) for query in queries]
-        layout = self._layout
-        for block in range(blocks):
+        common = prepared, lift, allowed, size
+        # Batches are shared out to threads by whoever makes them; one profile is shared out here.
+        shares = min(self.threads, blocks) if len(queries) == 1 else 1
+        waiting = [_pool().submit(self._scan, range(n, blocks, shares), *common) for n in range(1, shares)]
+        values, rows = self._scan(range(0, blocks, shares), *common)
+        for future in waiting:
+            more_values, more_rows = future.result()
+            values, rows = _keep_best(np.hstack((values, more_values)), np.hstack((rows, more_rows)), size)
+        return [self._judge(query, values[n], rows[n], dropped) for n, query in enumerate(queries)]
+
+    def _scan(
+        self,
+        blocks: Iterable[int],
+        prepared: Sequence[tuple[Any, ...]],
+        lift: NDArray[np.float32],
+        allowed: NDArray[np.bool_],
+        size: int,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the best scores in some blocks, ascending, and their rows; both shape (queries, size)."""
+        assert self._layout is not None  # noqa: S101 - callers check
+        layout, total = self._layout[1:5], max(1, -(-self.rows // BLOCK))
+        values = np.zeros((len(prepared), size), np.float32)
+        rows = np.full((len(prepared), size), -1, np.int64)
+        sums = np.empty(BLOCK, np.float32)
+        for block in blocks:
             for number, arguments in enumerate(prepared):
                 best = values[number], rows[number]
-                scan(self.rows, block, blocks, *layout[1:5], *arguments, lift, allowed, sums, *best)
-        return [self._judge(query, values[n], rows[n], dropped) for n, query in enumerate(queries)]
+                scan(self.rows, block, total, *layout, *arguments, lift, allowed, sums, *best)
+        return values, rows
 
     def _propose_among(self, query: Query, rows: NDArray[np.int64], wanted: int) -> Proposal:
         """Return the best of a few rows, each scored from its own entries in float64."""

@@ -1,5 +1,6 @@
 """Engines find the same rows and the same bits; batches and threads change nothing."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -453,3 +454,39 @@ except OptionError as error:
         "engine 'fast' needs numba: pip install 'matcher[fast]' "
         "(import of numba halted; None in sys.modules)",
     ]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_one_profile_shared_out_to_threads_is_ranked_the_same(threads: int) -> None:
+    rows, terms = 150_000, 12  # three blocks, and many ties within and between them
+    rng = np.random.default_rng(5)
+    patterns = rng.poisson(0.6, (40, terms))
+    dense = patterns[rng.integers(40, size=rows)]
+    starts = np.concatenate([[0], np.cumsum((dense > 0).sum(axis=1))]).astype(np.int64)
+    counts = Counts(starts, np.nonzero(dense)[1].astype(np.int32), dense[dense > 0].astype(np.uint8))
+    index = Index((BlockIndex.from_counts(1.0, counts, rng.uniform(1, 9, terms)),), rows)
+    engine = FastEngine(index.blocks, rows)
+    engine.threads = threads
+    for seed in range(4):
+        chosen = np.flatnonzero(np.random.default_rng(seed).random(terms) < 0.6).astype(np.int32)
+        query = Query([BlockQuery(chosen, rng.uniform(0.01, 2, len(chosen)))])
+        for k in (1, 10, 300):
+            found, expected = index.search(query, k, engine), index.search(query, k)
+            assert found.rows.tolist() == expected.rows.tolist()
+            assert found.scores.tolist() == expected.scores.tolist()
+
+
+def test_a_forked_process_ranks_with_threads_of_its_own() -> None:
+    code = """
+import os, sys
+import numpy as np
+from matcher.fast import _pool
+assert _pool().submit(int, "7").result() == 7
+child = os.fork()
+if not child:
+    os._exit(0 if _pool().submit(int, "7").result(timeout=20) == 7 else 1)
+sys.exit(os.waitpid(child, 0)[1])
+"""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
