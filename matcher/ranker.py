@@ -211,11 +211,11 @@ class Matcher:
     ) -> list[Recommendations]:
         """Return `recommend` of each profile, faster than one call after the other.
 
-        With the fast engine, the postings pass through the processor's caches once for a batch of `BATCH`
-        profiles, not once for each. Memory besides the result does not grow with the number of profiles: a
-        thread needs about 300 KB with the fast engine, and with the base engine (also used for more than
-        1,000 recommendations, and where many scores tie) some 40 bytes a posting and 30 bytes an entry of
-        the profile's term lists.
+        Up to `BATCH` profiles are read and looked up together, and with the fast engine the postings pass
+        through the processor's caches once for all of them. Memory besides the result (some 80 KB a profile)
+        does not grow with the number of profiles: a thread needs about 2 MB with the fast engine, and with
+        the base engine (also used for more than 1,000 recommendations, and where many scores tie) some 40
+        bytes a posting and 30 bytes an entry of the profile's term lists.
 
         Parameters
         ----------
