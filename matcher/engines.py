@@ -18,8 +18,8 @@ from matcher.tokens import Splitter, split_compiled, split_in_python
 
 __all__: Final = ["ENGINES", "EngineChoice", "compiles", "fast_is_installed", "make_engine"]
 
-FEWEST_TO_COMPILE: Final = 5_000
-"""Counting fewer texts takes less time than loading compiled code."""
+FEWEST_TO_COMPILE: Final = 10_000
+"""Fewer texts are counted in three seconds, too few to compile for (eight seconds, once) or to load (one)."""
 
 
 def _make_fast(blocks: Sequence[BlockIndex], rows: int) -> Engine:

@@ -457,7 +457,7 @@ class Matcher:
         """The engine in use: ``base`` (numpy alone) or ``fast``.
 
         Unless one was asked for, ``fast`` takes over from the third profile on when the extra ``[fast]`` is
-        installed and there are 2,000 postings or more; `fit` uses compiled code from 5,000 postings on.
+        installed and there are 2,000 postings or more; `fit` uses compiled code from 10,000 postings on.
         Compiling takes seconds once, loading compiled code a fraction.
 
         Examples

@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from matcher import Matcher, OptionError, Posting, Profile
 from matcher.base import BaseEngine, Query
 from matcher.boosts import Featured, Freshness
 from matcher.counts import BlockIndex, Counts
-from matcher.engines import ENGINES, EngineChoice, make_engine
+from matcher.engines import ENGINES, FEWEST_TO_COMPILE, EngineChoice, compiles, make_engine
 from matcher.fast import FastEngine
+from matcher.features import TextBlock
 from matcher.frequent import FrequentTerms
 from matcher.index import Index
-from matcher.learning import BlockQuery
+from matcher.learning import BlockQuery, fit_block
 from matcher.ranker import BATCH
 
 WORDS = [
@@ -490,3 +492,45 @@ sys.exit(os.waitpid(child, 0)[1])
     if not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_whoever_counts_the_words_the_model_on_disk_is_the_same(threads: int, tmp_path: Path) -> None:
+    # More postings than are counted together, so that every thread meets words that others met first.
+    rng = np.random.default_rng(threads)
+    words = [f"{a}{b}" for a in WORDS for b in "abcdefgh"] + [
+        "(m/w/d)",
+        "jo@beck.example",
+        "Köch*in",
+        "https://x.y",
+    ]
+    postings = [
+        Posting(id=f"{number:04d}", title="Job", body=" ".join(rng.choice(words, 20)), hashtags=("care",))
+        for number in range(700)
+    ]
+    Matcher.fit(postings, engine="base").save(tmp_path / "base")
+    Matcher.fit(reversed(postings), engine="fast", threads=threads).save(tmp_path / "fast")
+    manifests = [tmp_path / name / "gen-00000001" / "manifest.json" for name in ("base", "fast")]
+    assert manifests[0].read_bytes() == manifests[1].read_bytes()  # they list the hash of every file
+
+
+def test_compiled_code_counts_from_so_many_texts_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not compiles(None, FEWEST_TO_COMPILE - 1)
+    assert compiles(None, FEWEST_TO_COMPILE)
+    assert compiles("fast", 1)
+    assert not compiles("base", FEWEST_TO_COMPILE)
+    with pytest.raises(OptionError):
+        compiles("warp", 1)
+    monkeypatch.setitem(ENGINES, "fast", None)  # a numba that does not fit
+    assert not compiles(None, FEWEST_TO_COMPILE)
+
+
+def test_interrupted_counting_ends_its_threads() -> None:
+    def postings() -> Any:
+        yield from board(1, 500)
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        fit_block(TextBlock(), postings(), compiled=True, threads=3)
+    assert threading.active_count() == before
