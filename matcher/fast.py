@@ -225,7 +225,7 @@ class FastEngine:
         >>> FastEngine((), 1).match(counts, np.array([5], np.int32), np.array([0]))
         Matches(positions=array([0]), places=array([0]), counts=array([4]))
         """
-        room = np.empty((3, len(features) * len(rows)), np.int64)
+        room = np.empty((3, int((counts.starts[rows + 1] - counts.starts[rows]).sum())), np.int64)
         found = match_entries(*counts, features, rows, *room)
         return Matches(*room[:, :found])
 
