@@ -74,12 +74,12 @@ def code_points() -> CodePoints:
     marks = np.array([category[0] == "M" for category in map(unicodedata.category, characters)])
 
     kinds = np.zeros(LAST, np.uint8)
-    kinds[np.strings.isalnum(array)] |= WORD
-    kinds[np.strings.isnumeric(array)] |= NUMERIC
+    kinds[np.char.isalnum(array)] |= WORD
+    kinds[np.char.isnumeric(array)] |= NUMERIC
     kinds[marks & (np.arange(LAST) < _LAST_MARK)] |= MARK
     kinds[marks | (composed != array)] |= UNFOLDED
     kinds[[*map(ord, parts), *_LIGATURES, *_DEPENDENT_CASE]] |= UNFOLDED
-    kinds[np.strings.isalnum(array) & (plain == array) & (lower == array) & (kinds & UNFOLDED == 0)] |= PLAIN
+    kinds[np.char.isalnum(array) & (plain == array) & (lower == array) & (kinds & UNFOLDED == 0)] |= PLAIN
     lower_codes = lower.view(np.int32)
     lower_codes[ord("\n")] = ord("\n")
     kinds |= np.where(kinds & UNFOLDED, 0, kinds[lower_codes] & PLAIN).astype(np.uint8)

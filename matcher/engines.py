@@ -11,9 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from matcher.base import BaseEngine, Engine
+import numpy as np
+
+from matcher.base import BaseEngine, Engine, Query
 from matcher.counts import BlockIndex
 from matcher.errors import OptionError
+from matcher.learning import BlockQuery
+from matcher.strings import StringTable
 from matcher.tokens import Splitter, split_compiled, split_in_python
 
 __all__: Final = ["ENGINES", "EngineChoice", "compiles", "fast_is_installed", "make_engine"]
@@ -27,7 +31,11 @@ def _make_fast(blocks: Sequence[BlockIndex], rows: int) -> Engine:
         from matcher.fast import FastEngine
     except ImportError as error:
         raise OptionError(f"engine 'fast' needs numba: pip install 'matcher[fast]' ({error})") from error
-    return FastEngine(blocks, rows)
+    engine = FastEngine(blocks, rows)
+    # Everything is compiled, or fails to be, before anybody relies on it.
+    split_compiled(["C++"]).find_features(StringTable.from_strings([]))
+    engine.propose(Query([BlockQuery(np.zeros(0, np.int32), np.zeros(0)) for _ in blocks]), 1)
+    return engine
 
 
 ENGINES: Final[Mapping[str, Callable[[Sequence[BlockIndex], int], Engine]]] = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -80,19 +80,14 @@ def _count_processors() -> int:
     return os.cpu_count() or 1
 
 
-_POOLS: dict[int, ThreadPoolExecutor] = {}
-"""By process: threads do not survive a fork."""
-
-_POOLS_LOCK: Final = threading.Lock()
-
-
+@cache
 def _pool() -> ThreadPoolExecutor:
     """Return threads that every engine of this process shares."""
-    with _POOLS_LOCK:
-        if os.getpid() not in _POOLS:
-            _POOLS.clear()
-            _POOLS[os.getpid()] = ThreadPoolExecutor(_count_processors(), thread_name_prefix="matcher")
-        return _POOLS[os.getpid()]
+    return ThreadPoolExecutor(_count_processors(), thread_name_prefix="matcher")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _keep_best(
@@ -133,7 +128,6 @@ class FastEngine:
         self.blocks = blocks
         self.rows = rows
         self._base = BaseEngine(blocks, rows)
-        self._lock = threading.Lock()
         self._scales: dict[tuple[bool, ...], NDArray[np.float32]] = {}
         self._layout = make_layout(blocks[0].by_term, rows) if blocks else None
         sides = [block.by_term for block in blocks[1:]]
@@ -231,15 +225,15 @@ class FastEngine:
 
     def _scale(self, present: tuple[bool, ...]) -> NDArray[np.float32]:
         """Return weight / total weight / norm of each posting, for queries with data in these blocks."""
-        with self._lock:
-            if present not in self._scales:
-                totals = total_weights(self.blocks, present, slice(None))
-                scale = np.zeros((len(self.blocks), self.rows), np.float32)
-                for number, block in enumerate(self.blocks):
-                    share = np.divide(block.weight, totals, out=np.zeros(self.rows), where=totals > 0)
-                    scale[number] = share * block.inverse_norms
-                self._scales[present] = scale
-            return self._scales[present]
+        scale = self._scales.get(present)
+        if scale is None:
+            totals = total_weights(self.blocks, present, slice(None))
+            scale = np.zeros((len(self.blocks), self.rows), np.float32)
+            for number, block in enumerate(self.blocks):
+                share = np.divide(block.weight, totals, out=np.zeros(self.rows), where=totals > 0)
+                scale[number] = share * block.inverse_norms
+            self._scales[present] = scale  # two threads at once compute the same
+        return scale
 
     def _prepare(self, query: Query) -> tuple[Any, ...]:
         assert self._layout is not None  # noqa: S101 - callers check

@@ -152,7 +152,7 @@ def fit_block(
     compiled : bool
         Count texts with compiled code (extra ``[fast]``). The result is the same.
     threads : int
-        Threads that split texts, when compiled.
+        Threads that read, split and count texts, when compiled.
 
     Returns
     -------

@@ -104,8 +104,9 @@ class Matcher:
         engine : {"base", "fast"}, optional
             Who counts words and finds candidates; see `engine`. The model and the rankings are the same.
         threads : int
-            At least 1. With compiled code, texts are read and split in all of them and counted in one: more
-            than two or three do not help.
+            At least 1. With compiled code, texts are read, split and counted in all of them, each with a
+            vocabulary of its own until the end. Reading holds the interpreter's lock: more than two or three
+            do not help.
         progress : callable, optional
             Called with ``(stage, done, total)``.
 
@@ -357,7 +358,8 @@ class Matcher:
         ----------
         path : path-like
         verify : bool
-            Also compare every file with its SHA-256.
+            Also compare every file with its SHA-256. Without, positions, numbers and sizes are checked, so
+            that nothing crashes, but not whether the entries by posting and by term are the same ones.
         engine : {"base", "fast"}, optional
             Who finds candidates; see `engine`. The rankings are the same.
 

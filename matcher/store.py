@@ -93,7 +93,8 @@ class StoredModel:
         """
         if hasattr(mmap, "MADV_DONTNEED"):
             for mapped in self.maps:
-                mapped.madvise(mmap.MADV_DONTNEED)
+                with suppress(OSError):  # pages that the process has locked stay
+                    mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def write_model(

@@ -23,7 +23,8 @@ from matcher.errors import ModelDamagedError
 __all__: Final = ["BASE", "Found", "StringTable", "Strings"]
 
 BASE: Final = np.uint64(int.from_bytes(os.urandom(7), "little") * 8 + 5)
-"""Of the hashes; another one in every process, so that nobody can write a file whose words collide."""
+"""Of the hashes; another one in every process, so that nobody can choose words whose hashes collide.
+(Strings of a thousand letters can collide for every base: bytes tell them apart, as they do for all.)"""
 
 
 class Strings:
@@ -135,7 +136,7 @@ class Strings:
         np.cumsum(lengths, out=offsets[1:])
         hashes = self.hashes.copy()
         hashes[positions] = new.hashes
-        data = np.frombuffer(b"".join(pieces), np.uint8)
+        data = np.frombuffer(bytearray().join(pieces), np.uint8)
         return Strings(data, offsets, hashes, compiled=self.compiled)
 
 
@@ -193,8 +194,9 @@ class StringTable(Sequence[str]):
     __slots__ = ("_hashed", "_slots", "lines", "offsets")
 
     def __init__(self, lines: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
-        self.lines = lines
-        self.offsets = offsets
+        # Read-only, as mapped files are: code is compiled once for both.
+        self.lines, self.offsets = lines.view(), offsets.view()
+        self.lines.flags.writeable = self.offsets.flags.writeable = False
         self._hashed: _Hashes | None = None
         self._slots: _Slots | None = None
 

@@ -25,6 +25,7 @@ from matcher.frequent import FrequentTerms
 from matcher.index import Index
 from matcher.learning import BlockQuery, fit_block
 from matcher.ranker import BATCH
+from matcher.store import StoredModel
 
 WORDS = [
     "cook",
@@ -534,3 +535,22 @@ def test_interrupted_counting_ends_its_threads() -> None:
     with pytest.raises(KeyboardInterrupt):
         fit_block(TextBlock(), postings(), compiled=True, threads=3)
     assert threading.active_count() == before
+
+
+def test_code_that_cannot_be_compiled_leaves_the_base_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(texts: list[str]) -> None:
+        raise RuntimeError("cannot cache function")
+
+    monkeypatch.setattr("matcher.engines.split_compiled", fail)
+    choice = EngineChoice((), EngineChoice.FEWEST_ROWS, None)
+    assert choice.choose(EngineChoice.PROFILES_BEFORE_FAST + 1).name == "base"
+    assert list(choice.split(["C++"]).strings) == ["c++"]
+    assert not compiles(None, FEWEST_TO_COMPILE)
+
+
+def test_pages_that_cannot_be_given_back_are_no_error() -> None:
+    class Locked:
+        def madvise(self, advice: int) -> None:
+            raise OSError(22, "Invalid argument")
+
+    StoredModel(1, {}, {}, 0, (Locked(),)).release()  # type: ignore[arg-type]
