@@ -28,6 +28,9 @@ SPARE: Final = 6
 MOST_WANTED: Final = 1_000
 """Beyond, keeping the best in order costs more than sorting all scores, which the base engine does."""
 
+ROWS_A_THREAD: Final = 2_048
+"""Rows from which scoring them one by one is worth another thread."""
+
 _UNIT_ROUNDOFF: Final = 2.0**-24
 LEAST_BOOST: Final = 1e-30
 LARGEST_BOOST: Final = 1e6
@@ -159,7 +162,9 @@ class FastEngine:
         mask = queries[0].mask
         if mask is not None and np.count_nonzero(mask) <= self.FEW_ALLOWED * self.rows:
             allowed_rows = np.flatnonzero(mask)
-            return [self._propose_among(query, allowed_rows, wanted) for query in queries]
+            shares = min(self.threads, 1 + len(allowed_rows) // ROWS_A_THREAD) if len(queries) == 1 else 1
+            parts = np.array_split(allowed_rows, shares)
+            return [self._propose_among(query, parts, wanted) for query in queries]
         blocks = max(1, -(-self.rows // BLOCK))
         size = min(wanted + max(SPARE, wanted // 8), max(1, self.rows))
         lift, dropped = _lift(queries[0].boosts)
@@ -195,8 +200,14 @@ class FastEngine:
                 scan(self.rows, block, total, *layout, *arguments, lift, allowed, sums, *best)
         return values, rows
 
-    def _propose_among(self, query: Query, rows: NDArray[np.int64], wanted: int) -> Proposal:
-        """Return the best of a few rows, each scored from its own entries in float64."""
+    def _propose_among(self, query: Query, parts: Sequence[NDArray[np.int64]], wanted: int) -> Proposal:
+        """Return the best of a few rows, which come in one part for each thread."""
+        waiting = [_pool().submit(self._score_rows, query, rows) for rows in parts[1:]]
+        scores = [self._score_rows(query, parts[0]), *(future.result() for future in waiting)]
+        return propose_best(query, np.concatenate(parts), np.concatenate(scores), wanted)
+
+    def _score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the scores of rows, each from its own entries in float64."""
         scores = np.zeros(len(rows))
         totals = total_weights(self.blocks, [len(part.features) > 0 for part in query.blocks], rows)
         for block, part in zip(self.blocks, query.blocks, strict=True):
@@ -208,7 +219,7 @@ class FastEngine:
                 add_rows(*block.by_posting, rows, weights, scale, scores)
         for boost in query.boosts:
             scores += boost[rows]
-        return propose_best(query, rows, scores, wanted)
+        return scores
 
     def match(self, counts: Counts, features: NDArray[np.int32], rows: NDArray[np.int64]) -> Matches:
         """Return the entries of posting-major `counts` in `rows` and ascending `features`.

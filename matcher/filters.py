@@ -220,8 +220,8 @@ def _select_posted_since(catalogue: Catalogue, since: int) -> Mask:
 _RARE: Final = 16
 
 
-def _count_tags(catalogue: Catalogue, wanted: Iterable[str]) -> NDArray[np.int64]:
-    counts = np.zeros(len(catalogue), np.int64)
+def _count_tags(catalogue: Catalogue, wanted: Iterable[str]) -> NDArray[np.uint16]:
+    counts = np.zeros(len(catalogue), np.uint16)  # small, because there can be millions of postings
     for code in map(catalogue.tags.find, wanted):
         if code < 0:
             continue

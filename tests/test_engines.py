@@ -461,7 +461,7 @@ except OptionError as error:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 def test_one_profile_shared_out_to_threads_is_ranked_the_same(threads: int) -> None:
-    rows, terms = 150_000, 12  # three blocks, and many ties within and between them
+    rows, terms = 300_000, 12  # five blocks, and many ties within and between them
     rng = np.random.default_rng(5)
     patterns = rng.poisson(0.6, (40, terms))
     dense = patterns[rng.integers(40, size=rows)]
@@ -474,9 +474,11 @@ def test_one_profile_shared_out_to_threads_is_ranked_the_same(threads: int) -> N
         chosen = np.flatnonzero(np.random.default_rng(seed).random(terms) < 0.6).astype(np.int32)
         query = Query([BlockQuery(chosen, rng.uniform(0.01, 2, len(chosen)))])
         for k in (1, 10, 300):
-            found, expected = index.search(query, k, engine), index.search(query, k)
-            assert found.rows.tolist() == expected.rows.tolist()
-            assert found.scores.tolist() == expected.scores.tolist()
+            for mask in (None, rng.random(rows) < 0.5, rng.random(rows) < 0.015):
+                asked = query._replace(mask=mask)
+                found, expected = index.search(asked, k, engine), index.search(asked, k)
+                assert found.rows.tolist() == expected.rows.tolist()
+                assert found.scores.tolist() == expected.scores.tolist()
 
 
 def test_a_forked_process_ranks_with_threads_of_its_own() -> None:
