@@ -23,6 +23,8 @@ __all__: Final = ["remove_personal_data"]
 HEADER_LINES: Final = 14
 NAME_LINES: Final = 3
 FEWEST_LINES: Final = 5
+LONGEST_NAME: Final = 6
+"""Words of a name at most; more of them are a sentence."""
 
 # Labels that name work as often as a person (mobile, mail, children, religion) are missing on purpose:
 # numbers and addresses never become features anyway.
@@ -212,7 +214,7 @@ def _find_name(text: str) -> list[str]:
         return []
     labelled = _LABELLED_NAME.search("\n" + top)
     if labelled:
-        return labelled[1].split()
+        return _read_labelled(labelled[1])
     candidates = []
     for line in header[: min(top.count("\n", 0, min(contacts)) + 1, NAME_LINES)]:
         title = _TITLE.match(line)
@@ -226,6 +228,14 @@ def _find_name(text: str) -> list[str]:
         named = [words for words in candidates if any(len(w) > 2 and _plain(w) in addresses for w in words)]
         candidates = named or candidates
     return candidates[0] if candidates else []
+
+
+def _read_labelled(written: str) -> list[str]:
+    """Return the name that stands behind a label, given name first; what follows it is no part of it."""
+    first, *others = (part.split() for part in _NAME_END.split(written.strip()))
+    if len(first) == 1 and others and 1 <= len(others[0]) <= 2 and "," in written:  # "Smith, Anna"
+        first = others[0] + first
+    return first if len(first) <= LONGEST_NAME else []
 
 
 def _local_parts(text: str) -> Iterator[str]:

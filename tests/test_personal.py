@@ -132,6 +132,23 @@ def test_lines_about_work_stay(line: str) -> None:
     assert line in remove_personal_data(Profile(cv)).text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Name: Anna Smith, Registered Nurse with ward experience",
+        "Full name: Anna Smith | Registered Nurse, ward",
+        "Name: Smith, Anna",
+        "Name: Anna Smith - nurse on a ward",
+    ],
+)
+def test_what_follows_a_labelled_name_is_not_part_of_it(line: str) -> None:
+    lines = [line, "anna@mail.example", "Registered nurse", "Anna ran a ward with care", "Years: 5", "Nights"]
+    text = remove_personal_data(Profile("\n".join(lines))).text
+    assert "Anna" not in text
+    assert "Registered nurse" in text
+    assert "ran a ward with care" in text
+
+
 def test_a_title_above_the_name_is_not_the_name() -> None:
     cv = "Staff Nurse\nAnna Smith\nanna.smith@mail.example\nSkills\nHistory\nTraining"
     assert remove_personal_data(Profile(cv)).text.startswith("Staff Nurse\n\n")
@@ -227,6 +244,14 @@ def _without_labels(lines: list[str]) -> Iterator[str]:
         yield "" if personal or after_label else line
 
 
+def read_labelled_slowly(written: str) -> list[str]:
+    parts = re.split(r"[,|·•(\t]|\s[-–—/]\s|\s{3,}", written.strip())
+    words = parts[0].split()
+    if len(words) == 1 and len(parts) > 1 and len(parts[1].split()) in (1, 2) and "," in written:
+        words = parts[1].split() + words
+    return words if len(words) <= 6 else []
+
+
 def _find_name(lines: list[str]) -> list[str]:
     filled = [line for line in lines if line.strip()]
     header = filled[:HEADER_LINES]
@@ -235,7 +260,7 @@ def _find_name(lines: list[str]) -> list[str]:
     for line in header:
         labelled = _LABELLED_NAME.match(line)
         if labelled:
-            return labelled[1].split()
+            return read_labelled_slowly(labelled[1])
     contact = next(number for number, line in enumerate(header) if _CONTACT.search(line))
     candidates = []
     for line in header[: min(contact + 1, NAME_LINES)]:
