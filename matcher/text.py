@@ -199,6 +199,8 @@ _IN_LINE: Final = {
     "\\": re.compile(r"\\(?![^\W_]| )"),
     "~": re.compile(r"~(?<![ \n]~)"),  # after a space it never ends what is struck out
 }
+# Two of them in a paragraph would become emphasis: "Kund*innen und Köch*innen".
+_GENDER_STAR: Final = re.compile(r"(?<=[^\W\d_])\*(?=in(?:nen)?\b)")
 _RAW_HTML: Final = re.compile(r"<[a-zA-Z/!?]")
 _ANY_TAG: Final = re.compile(r"<[^>]*>")
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
@@ -234,6 +236,7 @@ def markdown_to_text(markdown: str) -> str:
 def _convert(markdown: str) -> str:
     from cmarkgfm import cmark
 
+    markdown = _GENDER_STAR.sub(r"\\\g<0>", markdown)
     markdown = markdown.encode("utf-8", "replace").decode("utf-8")  # lone surrogates are no characters
     html = cmark.markdown_to_html_with_extensions(
         markdown, options=cmark.Options.CMARK_OPT_UNSAFE, extensions=["table", "strikethrough"]
