@@ -296,7 +296,7 @@ def _fit(sources: tuple[str, ...], *, strict: bool = False) -> Matcher:
     origins: list[str | BinaryIO] = [standard_input() if source == "-" else source for source in sources]
     with _progress() as progress:
         reader = read_postings(*origins, strict=strict)
-        matcher = Matcher.fit(_counted(reader, progress), strict=strict, progress=progress)
+        matcher = Matcher.fit(_counted(reader, progress), strict=strict, threads=2, progress=progress)
     _print_reading(reader, matcher)
     if not len(matcher):
         reason = "no posting could be read" if reader.report.rejected_count else "no .md or .jsonl files here"
