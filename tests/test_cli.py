@@ -526,7 +526,8 @@ def test_every_command_and_option_has_help():
     for name, item in {"matcher": main, **main.commands}.items():
         if not (item.help or "").strip():
             without.append(name)
-        context = click.Context(item)
+        # click keeps the help option that the first context asks for
+        context = click.Context(item, **main.context_settings)
         for parameter in item.get_params(context):
             if isinstance(parameter, click.Option) and not (parameter.help or "").strip():
                 without.append(f"{name} {parameter.opts[0]}")
