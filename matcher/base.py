@@ -26,9 +26,9 @@ __all__: Final = [
     "Proposal",
     "Query",
     "add_lists",
+    "block_scales",
     "gather",
     "propose_best",
-    "total_weights",
 ]
 
 ENTRIES_AT_ONCE: Final = 1 << 16
@@ -113,23 +113,35 @@ class Engine(Protocol):
         """Return the entries of posting-major `counts` in `rows` and ascending `features`."""
 
 
-def total_weights(
+def _total_weights(
     blocks: Sequence[BlockIndex], asked: Sequence[bool], rows: NDArray[np.int64] | slice
 ) -> NDArray[np.float64]:
     """Return, for `rows`, the sum of the weights of the blocks in which both sides have data.
 
     `asked` says for each block whether the query has data in it.
-
-    Examples
-    --------
-    >>> total_weights((), (), slice(None)).shape
-    (0,)
     """
     totals: NDArray[np.float64] = np.zeros(0)
     for block, is_asked in zip(blocks, asked, strict=True):
         share = (block.inverse_norms[rows] > 0) * (block.weight if is_asked else 0.0)
         totals = totals + share if len(totals) else share.astype(np.float64)
     return totals
+
+
+def block_scales(
+    blocks: Sequence[BlockIndex], asked: Sequence[bool], rows: NDArray[np.int64] | slice
+) -> list[NDArray[np.float64]]:
+    """Return, for each block, what the sums of `rows` are multiplied by: weight / total weight / norm.
+
+    `asked` says for each block whether the query has data in it.
+
+    Examples
+    --------
+    >>> block_scales((), (), slice(None))
+    []
+    """
+    totals = _total_weights(blocks, asked, rows)
+    shares = (np.divide(b.weight, totals, out=np.zeros(len(totals)), where=totals > 0) for b in blocks)
+    return [share * block.inverse_norms[rows] for share, block in zip(shares, blocks, strict=True)]
 
 
 def gather(starts: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -263,13 +275,7 @@ class BaseEngine:
         present = tuple(len(part.features) > 0 for part in query.blocks)
         scales = self._scales.get(present)
         if scales is None:
-            totals = total_weights(self.blocks, present, slice(None))
-            scales = [
-                np.divide(
-                    block.weight * block.inverse_norms, totals, out=np.zeros(self.rows), where=totals > 0
-                )
-                for block in self.blocks
-            ]
+            scales = block_scales(self.blocks, present, slice(None))
             self._scales[present] = scales  # two threads at once compute the same
         return scales
 

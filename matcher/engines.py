@@ -34,7 +34,8 @@ def _make_fast(blocks: Sequence[BlockIndex], rows: int) -> Engine:
     engine = FastEngine(blocks, rows)
     # Everything is compiled, or fails to be, before anybody relies on it.
     split_compiled(["C++"]).find_features(StringTable.from_strings([]))
-    engine.propose(Query([BlockQuery(np.zeros(0, np.int32), np.zeros(0)) for _ in blocks]), 1)
+    terms = [min(1, len(block.by_term.starts) - 1) for block in blocks]
+    engine.propose(Query([BlockQuery(np.arange(n, dtype=np.int32), np.ones(n)) for n in terms]), 1)
     return engine
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import BaseEngine, Matches, Proposal, Query, propose_best, total_weights
+from matcher.base import BaseEngine, Matches, Proposal, Query, block_scales, propose_best
 from matcher.counts import BlockIndex, Counts
 from matcher.kernels import BLOCK, PAGE, add_rows, fill_layout, match_entries, scan
 
@@ -209,13 +209,11 @@ class FastEngine:
     def _score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the scores of rows, each from its own entries in float64."""
         scores = np.zeros(len(rows))
-        totals = total_weights(self.blocks, [len(part.features) > 0 for part in query.blocks], rows)
-        for block, part in zip(self.blocks, query.blocks, strict=True):
+        scales = block_scales(self.blocks, [len(part.features) > 0 for part in query.blocks], rows)
+        for block, part, scale in zip(self.blocks, query.blocks, scales, strict=True):
             if len(part.features) and block.weight:
                 weights = np.zeros(len(block.by_term.starts) - 1)
                 weights[part.features] = part.weights
-                scale = block.weight * block.inverse_norms[rows]
-                np.divide(scale, totals, out=scale, where=totals > 0)
                 add_rows(*block.by_posting, rows, weights, scale, scores)
         for boost in query.boosts:
             scores += boost[rows]
@@ -238,11 +236,7 @@ class FastEngine:
         """Return weight / total weight / norm of each posting, for queries with data in these blocks."""
         scale = self._scales.get(present)
         if scale is None:
-            totals = total_weights(self.blocks, present, slice(None))
-            scale = np.zeros((len(self.blocks), self.rows), np.float32)
-            for number, block in enumerate(self.blocks):
-                share = np.divide(block.weight, totals, out=np.zeros(self.rows), where=totals > 0)
-                scale[number] = share * block.inverse_norms
+            scale = np.array(block_scales(self.blocks, present, slice(None)), np.float32)
             self._scales[present] = scale  # two threads at once compute the same
         return scale
 

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import BaseEngine, Engine, Proposal, Query, gather, total_weights
+from matcher.base import BaseEngine, Engine, Proposal, Query, block_scales, gather
 from matcher.counts import BlockIndex
 from matcher.learning import BlockQuery
 
@@ -132,8 +132,7 @@ class Index:
         >>> rows, scores
         (array([0]), array([1.]))
         """
-        engine = engine or self._base()
-        return self._certify(query, k, engine, engine.propose(query, k))
+        return self.search_many([query], k, engine)[0]
 
     def search_many(self, queries: Sequence[Query], k: int, engine: Engine | None = None) -> list[Ranking]:
         """Return `search` of each query; the queries share one mask and one set of boosts.
@@ -217,15 +216,13 @@ class Index:
         array([1.])
         """
         engine = engine or self._base()
-        totals = total_weights(self.blocks, [len(query.features) > 0 for query in queries], rows)
+        scales = block_scales(self.blocks, [len(query.features) > 0 for query in queries], rows)
         parts: list[Contributions] = []
         for number, (block, query) in enumerate(zip(self.blocks, queries, strict=True)):
             if not len(query.features) or block.weight == 0:
                 continue
             positions, places, counts = engine.match(block.by_posting, query.features, rows)
-            scale = np.divide(block.weight, totals, out=np.zeros(len(rows)), where=totals > 0)
-            scale *= block.inverse_norms[rows]
-            values = counts * query.weights[places] * scale[positions]
+            values = counts * query.weights[places] * scales[number][positions]
             features = query.features[places].astype(np.int64)
             parts.append(Contributions(positions, np.full(len(places), number), features, values))
         for number, boost in enumerate(boosts, len(self.blocks)):

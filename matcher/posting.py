@@ -138,7 +138,10 @@ def normalise_hashtags(tags: Iterable[str]) -> list[str]:
     >>> normalise_hashtags(["Machine Learning", "#a #b", "c,d", "C#"])
     ['machinelearning', 'a', 'b', 'c', 'd', 'c#']
     """
-    split = (split_hashtags(tag) if _SEVERAL_TAGS.search(tag) else [normalise_hashtag(tag)] for tag in tags)
+    split = (
+        [normalise_hashtag(tag)] if tag.isalnum() or not _SEVERAL_TAGS.search(tag) else split_hashtags(tag)
+        for tag in tags
+    )
     return _unique(tag for part in split for tag in part)
 
 
@@ -287,8 +290,6 @@ class Posting:
         tags: list[Any] = list(self.hashtags) if isinstance(self.hashtags, Iterable) else [None]
         if not all(isinstance(tag, str) for tag in tags):
             raise PostingError(f"posting {self.id!r}: hashtags must be texts, got {self.hashtags!r}")
-        if all(tag.isascii() and tag.isalnum() and tag.islower() for tag in tags):  # in normal form already
-            return tuple(dict.fromkeys(tags))
         return tuple(normalise_hashtags(tags))
 
     @property

@@ -367,7 +367,7 @@ class StringTable(Sequence[str]):
         if strings.compiled:
             from matcher.scanner import find_strings
 
-            slots, hashes = self._hash_table()
+            slots, hashes = self.hash_table()
             looked_up = strings.data, strings.offsets, strings.hashes
             find_strings(*looked_up, slots, hashes, self.lines, self.offsets, found)
             return np.maximum(found, -1)
@@ -429,7 +429,7 @@ class StringTable(Sequence[str]):
         if strings.compiled:
             from matcher.scanner import find_runs
 
-            slots, hashes = self._hash_table()
+            slots, hashes = self.hash_table()
             room = np.empty((2, longest * len(strings)), np.int64)
             looked_up = strings.data, strings.offsets, strings.hashes, bounds
             count = find_runs(*looked_up, longest, BASE, slots, hashes, self.lines, self.offsets, *room)
@@ -485,7 +485,14 @@ class StringTable(Sequence[str]):
         """
         return hash_strings(self.lines, self.offsets, terminated=True)
 
-    def _hash_table(self) -> _Slots:
+    def hash_table(self) -> _Slots:
+        """Return the hash table that compiled code looks lines up in, made when it is first asked for.
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a", "b"]).hash_table().slots.shape
+        (8,)
+        """
         if self._slots is None:
             from matcher.scanner import fill_slots
 

@@ -184,10 +184,6 @@ class _Tables(NamedTuple):
 @cache
 def _tables() -> _Tables:
     from matcher.code_points import code_points
-    from matcher.scanner import fill_slots
 
     words = StringTable.from_strings(sorted(STOPWORDS))
-    hashes = words.hashes()
-    slots = np.empty(1 << (len(words) * 4).bit_length(), np.int32)
-    fill_slots(hashes, len(words), slots)
-    return _Tables(*code_points(), BASE, slots, hashes, words.lines, words.offsets)
+    return _Tables(*code_points(), BASE, *words.hash_table(), words.lines, words.offsets)
