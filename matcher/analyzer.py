@@ -263,7 +263,7 @@ def tag_parts(tokens: Iterable[str]) -> list[str]:
     >>> tag_parts(["machine", "learning", "node.js", "ci/cd"])
     ['machine', 'learning', 'nodejs', 'cicd']
     """
-    return [token if token.isascii() and token.isalnum() else normalise_hashtag(token) for token in tokens]
+    return [normalise_hashtag(token) for token in tokens]
 
 
 def select_tags(tags: Iterable[str], text: str) -> list[str]:

@@ -20,11 +20,24 @@ from numpy.typing import NDArray
 
 from matcher.errors import ModelDamagedError
 
-__all__: Final = ["BASE", "Found", "StringTable", "Strings"]
+__all__: Final = ["BASE", "Found", "StringTable", "Strings", "to_offsets"]
 
 BASE: Final = np.uint64(int.from_bytes(os.urandom(7), "little") * 8 + 5)
 """Of the hashes; another one in every process, so that nobody can choose words whose hashes collide.
 (Strings of a thousand letters can collide for every base: bytes tell them apart, as they do for all.)"""
+
+
+def to_offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each of several pieces of these lengths starts, and where the last one ends.
+
+    Examples
+    --------
+    >>> to_offsets([2, 0, 3])
+    array([0, 2, 2, 5])
+    """
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 class Strings:
@@ -77,8 +90,7 @@ class Strings:
         if not joined.isascii():
             encoded = [text.encode("utf-8", "surrogatepass") for text in strings]
             lengths = np.fromiter(map(len, encoded), np.int64, len(strings))
-        offsets = np.zeros(len(strings) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
+        offsets = to_offsets(lengths)
         data = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
         return cls(data, offsets, hash_strings(data, offsets))
 
@@ -110,8 +122,7 @@ class Strings:
         ['d', 'bc']
         """
         lengths = self.offsets[positions + 1] - self.offsets[positions]
-        offsets = np.zeros(len(positions) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
+        offsets = to_offsets(lengths)
         shifts = np.repeat(self.offsets[positions] - offsets[:-1], lengths)
         data = self.data[np.arange(offsets[-1]) + shifts]
         return Strings(data, offsets, self.hashes[positions], compiled=self.compiled)
@@ -132,8 +143,7 @@ class Strings:
             copied = self.offsets[position + 1]
         pieces.append(self.data[copied:].tobytes())
         lengths[positions] = np.diff(new.offsets)
-        offsets = np.zeros(len(lengths) + 1, np.int64)
-        np.cumsum(lengths, out=offsets[1:])
+        offsets = to_offsets(lengths)
         hashes = self.hashes.copy()
         hashes[positions] = new.hashes
         data = np.frombuffer(bytearray().join(pieces), np.uint8)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from matcher.analyzer import fold, select_features, tokenize
 from matcher.posting import normalise_hashtag
 from matcher.stopwords import STOPWORDS
-from matcher.strings import BASE, Found, Strings, StringTable
+from matcher.strings import BASE, Found, Strings, StringTable, to_offsets
 
 __all__: Final = ["Splitter", "Tokens", "split_compiled", "split_in_python"]
 
@@ -110,13 +110,11 @@ def split_in_python(texts: Sequence[str]) -> Tokens:
     distinct = set(tokens)
     features = set(select_features(distinct))
     hashtags = {token for token in distinct if token.isascii() and token.isalnum()}
-    bounds = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(part) for part in split], out=bounds[1:])
     return Tokens(
         Strings.from_strings(tokens),
         np.fromiter(map(features.__contains__, tokens), np.bool_, len(tokens)),
         np.fromiter(map(hashtags.__contains__, tokens), np.bool_, len(tokens)),
-        bounds,
+        to_offsets([len(part) for part in split]),
     )
 
 
@@ -164,9 +162,7 @@ def split_compiled(texts: Sequence[str]) -> Tokens:
 def _join(texts: Iterable[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return texts as one writable array, and where each begins."""
     listed = list(texts)
-    bounds = np.zeros(len(listed) + 1, np.int64)
-    np.cumsum([len(text) for text in listed], out=bounds[1:])
-    return np.frombuffer(bytearray().join(listed), np.uint8), bounds
+    return np.frombuffer(bytearray().join(listed), np.uint8), to_offsets([len(text) for text in listed])
 
 
 class _Tables(NamedTuple):
