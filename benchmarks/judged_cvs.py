@@ -7,7 +7,6 @@ variant the mean difference in nDCG@10 to plain TF-IDF over words, with a 95 % p
 The CVs and judgements are few and were made for the project: they show gross mistakes, not fine tuning.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,9 +14,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.metrics import ndcg_score
 
 from matcher import Matcher, Posting, Profile, read_cv, read_postings
+from matcher.evaluate import JudgedCV, ndcg, precision, read_judgements
 from matcher.features import HashtagBlock, TextBlock
 from matcher.text import posting_text
 
@@ -54,16 +53,14 @@ def by_scikit_learn(postings: Sequence[Posting]) -> Scorer:
     return score
 
 
-def measure(scorer: Scorer, judgements: dict[str, dict[str, int]]) -> np.ndarray:
+def measure(scorer: Scorer, judged: Sequence[JudgedCV]) -> np.ndarray:
     """Return nDCG@10, fitting among the first three, and whether the first fits, a row for each CV."""
     rows = []
-    for name, grades in judgements.items():
-        scores = scorer(read_cv(CVS / name))
+    for cv in judged:
+        scores = scorer(read_cv(cv.path))
         ids = sorted(scores, key=lambda posting_id: (-scores[posting_id], posting_id))
-        gains = [2 ** grades.get(posting_id, 0) - 1 for posting_id in ids]
-        ranks = -np.arange(len(ids))
-        fits = [grades.get(posting_id, 0) > 0 for posting_id in ids[:3]]
-        rows.append((ndcg_score([gains], [ranks], k=10), sum(fits), fits[0]))
+        fitting = 3 * precision(ids, cv.grades, k=3)
+        rows.append((ndcg(ids, cv.grades, k=10), fitting, precision(ids, cv.grades, k=1)))
     return np.array(rows, float)
 
 
@@ -77,11 +74,7 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
 def main() -> None:
     """Measure every variant and print the table."""
     postings = list(read_postings(ROOT / "seeds"))
-    listed = json.loads((CVS / "judgements.json").read_text(encoding="utf-8"))["judgements"]
-    judgements = {
-        name: {posting_id: entry["grade"] for posting_id, entry in grades.items()}
-        for name, grades in listed.items()
-    }
+    judged = read_judgements(CVS / "judgements.json")
     # Ids of postings without id and url are paths as given on the command line.
     postings = [_relative(posting) for posting in postings]
     half = [
@@ -102,12 +95,12 @@ def main() -> None:
         untagged, missing_counts_as_zero=True
     )
     assert by_matcher(tagged)(Profile("nurse")) == variants["hashtags weigh 0.3 (default)"](Profile("nurse"))
-    table = Table(title=f"{len(judgements)} judged CVs, {len(postings)} postings")
+    table = Table(title=f"{len(judged)} judged CVs, {len(postings)} postings")
     for heading in ("variant", "nDCG@10", "fit of 3", "first fits", "nDCG@10 gain over scikit-learn"):
         table.add_column(heading, justify="left" if heading == "variant" else "right")
     baseline = None
     for name, scorer in variants.items():
-        rows = measure(scorer, judgements)
+        rows = measure(scorer, judged)
         baseline = rows[:, 0] if baseline is None else baseline
         low, high = interval(rows[:, 0] - baseline)
         gain = f"{(rows[:, 0] - baseline).mean():+.3f} [{low:+.3f}, {high:+.3f}]"

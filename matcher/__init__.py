@@ -16,6 +16,7 @@ from matcher._version import __version__
 from matcher.errors import (
     DuplicatePostingError,
     FilterError,
+    JudgementError,
     MatcherError,
     ModelDamagedError,
     ModelError,
@@ -41,6 +42,7 @@ __all__: Final = [
     "Contribution",
     "DuplicatePostingError",
     "FilterError",
+    "JudgementError",
     "Matcher",
     "MatcherError",
     "ModelDamagedError",

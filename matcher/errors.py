@@ -7,6 +7,7 @@
     │   └── DuplicatePostingError  two postings share one id (strict reading only)
     ├── SourceError              a source of postings cannot be opened at all
     ├── ProfileError             a CV cannot be read, or holds nothing to rank by
+    ├── JudgementError           a file of judged CVs cannot be read
     ├── OptionError              an argument makes no sense (also a ValueError)
     │   └── FilterError            a filter is unknown or its value cannot be understood
     ├── UnknownPostingError      no posting with this id (also a KeyError)
@@ -27,6 +28,7 @@ from typing import Final
 __all__: Final = [
     "DuplicatePostingError",
     "FilterError",
+    "JudgementError",
     "MatcherError",
     "ModelDamagedError",
     "ModelError",
@@ -112,6 +114,18 @@ class ProfileError(MatcherError):
     >>> read_cv("no/such/cv.txt")
     Traceback (most recent call last):
     matcher.errors.ProfileError: no/such/cv.txt: no such file
+    """
+
+
+class JudgementError(MatcherError):
+    """A file that says which postings fit which CV cannot be read.
+
+    Examples
+    --------
+    >>> from matcher.evaluate import read_judgements
+    >>> read_judgements("no/such/judgements.json")
+    Traceback (most recent call last):
+    matcher.errors.JudgementError: no/such/judgements.json: no such file
     """
 
 

@@ -50,6 +50,7 @@ READING_EDGES = {
     "sources": {"errors", "sources.entry", "sources.fields", "sources.reader"}
     | {"sources.markdown", "sources.json_lines"},
     "cv": {"errors", "profile", "text"},
+    "evaluate": {"errors"},
 }
 FACES = ["terminal", "vectorizer", "report", "cli", "__main__", "__init__"]
 STORE_MAY_IMPORT = {"errors"}
