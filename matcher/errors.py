@@ -15,7 +15,10 @@
         ├── ModelNotFoundError     there is no model at this path
         ├── ModelSchemaError       written by another version of the format
         ├── ModelDamagedError      sizes, hashes, ranges or contents are wrong
+        │   └── ModelSignatureError    not signed with the key given
         └── ModelWriteError        the model could not be written; the old one is untouched
+            ├── ModelLockedError       another process or thread is writing it
+            └── ModelConflictError     somebody else published since it was opened
 
 Catch `MatcherError` to catch them all. Each message names the file and line, or the value, and
 says what to do.
@@ -30,10 +33,13 @@ __all__: Final = [
     "FilterError",
     "JudgementError",
     "MatcherError",
+    "ModelConflictError",
     "ModelDamagedError",
     "ModelError",
+    "ModelLockedError",
     "ModelNotFoundError",
     "ModelSchemaError",
+    "ModelSignatureError",
     "ModelWriteError",
     "OptionError",
     "PostingError",
@@ -213,6 +219,17 @@ class ModelDamagedError(ModelError):
     """
 
 
+class ModelSignatureError(ModelDamagedError):
+    """The model is not signed with the key given, or was changed after it was; nothing of it was used.
+
+    Examples
+    --------
+    >>> raise ModelSignatureError("models/jobs/gen-00000001/signature: not made with this key")
+    Traceback (most recent call last):
+    matcher.errors.ModelSignatureError: models/jobs/gen-00000001/signature: not made with this key
+    """
+
+
 class ModelWriteError(ModelError):
     """The model could not be written; what was there before is untouched.
 
@@ -221,4 +238,26 @@ class ModelWriteError(ModelError):
     >>> raise ModelWriteError("models/jobs: No space left on device; the model there is unchanged")
     Traceback (most recent call last):
     matcher.errors.ModelWriteError: models/jobs: No space left on device; the model there is unchanged
+    """
+
+
+class ModelLockedError(ModelWriteError):
+    """Another process or thread is writing the model; one writer at a time.
+
+    Examples
+    --------
+    >>> raise ModelLockedError("models/jobs: being written by process 42: try again when it is done")
+    Traceback (most recent call last):
+    matcher.errors.ModelLockedError: models/jobs: being written by process 42: try again when it is done
+    """
+
+
+class ModelConflictError(ModelWriteError):
+    """Another generation became current since the one that the changes start from was opened.
+
+    Examples
+    --------
+    >>> raise ModelConflictError("models/jobs: generation 6 was published since generation 5 was opened")
+    Traceback (most recent call last):
+    matcher.errors.ModelConflictError: models/jobs: generation 6 was published since generation 5 was opened
     """

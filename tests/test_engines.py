@@ -555,4 +555,4 @@ def test_pages_that_cannot_be_given_back_are_no_error() -> None:
         def madvise(self, advice: int) -> None:
             raise OSError(22, "Invalid argument")
 
-    StoredModel(1, {}, {}, 0, (Locked(),)).release()  # type: ignore[arg-type]
+    StoredModel(Path(), 1, {}, {}, {}, 0, {"x": Locked()}).release()  # type: ignore[arg-type]

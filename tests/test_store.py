@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from matcher.errors import (
     ModelDamagedError,
     ModelError,
+    ModelLockedError,
     ModelNotFoundError,
     ModelSchemaError,
     ModelWriteError,
@@ -35,7 +36,8 @@ class Crash(BaseException):
 
 
 def save(root, files=None, content=None):
-    return write_model(root, {"note": "old"} if content is None else content, OLD if files is None else files)
+    content = {"note": "old"} if content is None else content
+    return write_model(root, content, OLD if files is None else files).generation
 
 
 def locate(root, name):
@@ -44,7 +46,9 @@ def locate(root, name):
 
 def snapshot(root):
     return {
-        path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.name != ".lock"
     }
 
 
@@ -87,7 +91,9 @@ def assert_is_new(root):
 
 def temporary_names(root):
     return [
-        path.name for path in root.iterdir() if path.name != "CURRENT" and not path.name.startswith("gen-")
+        path.name
+        for path in root.iterdir()
+        if path.name not in ("CURRENT", ".lock") and not path.name.startswith("gen-")
     ]
 
 
@@ -158,6 +164,7 @@ def test_the_same_content_gives_the_same_bytes(tmp_path):
     save(tmp_path)
     write_model(tmp_path, {"note": "old"}, dict(reversed(OLD.items())))
     first, second = (snapshot(tmp_path / f"gen-0000000{number}") for number in (1, 2))
+    assert second.pop("manifest.json") == first.pop("manifest.json").replace(b'"parent": 0', b'"parent": 1')
     assert first == second
 
 
@@ -381,13 +388,17 @@ def test_an_impossible_place_is_a_write_error(tmp_path, place):
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_writers_at_once_take_different_generations_and_readers_never_fail(tmp_path):
+def test_of_writers_at_once_one_writes_and_readers_never_fail(tmp_path):
     save(tmp_path)
-    taken, failures, done = [], [], threading.Event()
+    taken, refused, failures, done = [], [], [], threading.Event()
 
     def write():
         try:
-            taken.extend(save(tmp_path, NEW, {"note": "new"}) for _ in range(10))
+            for _ in range(10):
+                try:
+                    taken.append(save(tmp_path, NEW, {"note": "new"}))
+                except ModelLockedError as error:
+                    refused.append(str(error))
         except Exception as error:  # noqa: BLE001
             failures.append(error)
 
@@ -406,7 +417,12 @@ def test_writers_at_once_take_different_generations_and_readers_never_fail(tmp_p
     done.set()
     reader.join()
     assert failures == []
-    assert sorted(taken) == list(range(2, 42))
+    assert len(taken) + len(refused) == 40
+    assert sorted(taken) == list(range(2, len(taken) + 2))  # none is lost, none is written over
+    assert sorted(path.name for path in tmp_path.glob("gen-*")) == [
+        f"gen-{number:08d}" for number in range(1, len(taken) + 2)
+    ]
+    assert temporary_names(tmp_path) == []
     assert_is_new(tmp_path)
 
 
@@ -537,7 +553,7 @@ def test_a_hostile_current_is_refused(tmp_path, current):
         read_model(tmp_path)
 
 
-@pytest.mark.parametrize("schema", [2, 0, -1, 99, "1", None, [1], 1.5, {}])
+@pytest.mark.parametrize("schema", [1, True, 2.0, 0, -1, 99, "1", None, [1], 1.5, {}])
 def test_another_schema_is_refused_with_advice(tmp_path, schema):
     save(tmp_path)
     put_manifest(tmp_path, manifest_of(tmp_path) | {"schema": schema})

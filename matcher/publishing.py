@@ -1,0 +1,210 @@
+"""Writing a new generation of a model, and making it current in one atomic step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from numpy.typing import NDArray
+
+from matcher.arrays import serialise
+from matcher.collection import check_keep, collect_locked, sweep
+from matcher.disk import StoredFile, in_threads, link_durable, sync_folder, write_durably
+from matcher.errors import ModelConflictError, ModelError, ModelWriteError, OptionError
+from matcher.locks import WriteLock, lock_model
+from matcher.manifest import LAST_GENERATION, folder_of, generations, render_manifest
+from matcher.pointer import Pointer, read_pointer, replace_pointer
+from matcher.signatures import check_key, sign
+
+__all__: Final = ["Published", "write_model"]
+
+# Syncing takes its time whatever the size, and many at once take little more; with few small files, starting
+# threads would cost as much.
+_WRITERS: Final = 8
+_FEW: Final = 3
+_SMALL: Final = 4 << 20
+
+
+class Published(NamedTuple):
+    """A generation that was written.
+
+    Parameters
+    ----------
+    generation : int
+    files : dict of str to StoredFile
+        By name of the array, to be given to `write_model` as `kept` the next time.
+
+    Examples
+    --------
+    >>> Published(1, {}).generation
+    1
+    """
+
+    generation: int
+    files: dict[str, StoredFile]
+
+
+def write_model(
+    path: str | os.PathLike[str],
+    content: Mapping[str, Any],
+    files: Mapping[str, NDArray[Any]],
+    *,
+    kept: Mapping[str, StoredFile] | None = None,
+    expected: int | None = None,
+    keep: int | None = None,
+    key: bytes | None = None,
+    lock: WriteLock | None = None,
+) -> Published:
+    """Write a new generation of the model at `path` and make it current.
+
+    Parameters
+    ----------
+    path : path-like
+        The model directory; made when missing.
+    content : mapping
+        JSON values for the manifest.
+    files : mapping of str to ndarray
+        Arrays by name. A name ending in ``.txt`` is written as text from its ``uint8`` array.
+    kept : mapping of str to StoredFile, optional
+        Names of `files` whose content an older generation has already, and where. They are linked, not
+        written and hashed again; where that is impossible, they are written.
+    expected : int, optional
+        The generation the caller started from, 0 for none: another one current now is a conflict.
+    keep : int, optional
+        Delete older generations afterwards, as `collect` does. When that fails the model is written all the
+        same.
+    key : bytes, optional
+        Sign the manifest with it; at least 16 bytes.
+    lock : WriteLock, optional
+        Of `lock_model`, when the caller has it already.
+
+    Returns
+    -------
+    Published
+        The number of the new generation, and its files.
+
+    Raises
+    ------
+    ModelWriteError
+        When the disk is full, the place is not writable, and so on. The model there is unchanged.
+    ModelLockedError
+        When another process or thread writes the model.
+    ModelConflictError
+        When another generation than the expected one is current.
+    OptionError
+        When an argument makes no sense.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     first = write_model(folder, {"note": 1}, {"numbers": np.arange(3)})
+    ...     second = write_model(folder, {}, {"numbers": np.arange(3)}, kept=first.files)
+    >>> first.generation, second.generation
+    (1, 2)
+    """
+    kept = kept or {}
+    check_key(key)
+    if keep is not None:
+        check_keep(keep)
+    if unknown := sorted(kept.keys() - files.keys()):
+        raise OptionError(f"kept: {unknown[0]!r} is not among the files")
+    root = Path(path)
+    if lock is None:
+        with lock_model(root) as own:
+            return write_model(
+                root, content, files, kept=kept, expected=expected, keep=keep, key=key, lock=own
+            )
+    lock.check(root)
+    token = f"{os.getpid()}-{os.urandom(4).hex()}"
+    temporary = root / f".tmp-{token}"
+    try:
+        sweep(root)
+        before = _current_pointer(root)
+        if expected is not None:
+            _check_expected(root, expected, before)
+        temporary.mkdir()
+        stored = _write_files(temporary, files, kept)
+        entries = {file.path.name: (file.size, file.sha256) for file in stored.values()}
+        manifest = render_manifest(content, entries, before.generation if before else 0)
+        digest = write_durably(temporary / "manifest.json", manifest).sha256
+        if key is not None:
+            write_durably(temporary / "signature", sign(key, manifest))
+        sync_folder(temporary)
+        generation = max(generations(root), default=0)
+        generation = max(generation, before.last if before else 0) + 1
+        if generation > LAST_GENERATION:
+            raise ModelWriteError(f"{root}: no generation is left after {generation - 1}: start a new model")
+        folder = folder_of(root, generation)
+        try:
+            temporary.rename(folder)
+            sync_folder(root)
+            replace_pointer(root, Pointer(generation, digest, generation), token)
+        except OSError:  # it did not become current
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ModelWriteError(f"{root}: {reason}; the model there is unchanged") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    if keep is not None:
+        # What lies between the last number that was current and this one comes from writers that were killed.
+        abandoned = range(before.last + 1, generation) if before else range(0)
+        with suppress(OSError):
+            collect_locked(root, keep, generation, abandoned)
+    there = Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links
+    return Published(
+        generation, {name: file._replace(path=there / file.path.name) for name, file in stored.items()}
+    )
+
+
+def _current_pointer(root: Path) -> Pointer | None:
+    # A damaged pointer is replaced, like a missing one: training again is what its error asks for.
+    try:
+        return read_pointer(root)
+    except ModelError:
+        return None
+
+
+def _check_expected(root: Path, expected: int, found: Pointer | None) -> None:
+    number = found.generation if found else 0
+    if number == expected:
+        return
+    if not number:
+        happened = f"generation {expected}, which was opened, is no longer current, nor is any other"
+    elif not expected:
+        happened = f"generation {number} was published where no model was"
+    else:
+        verb = "published" if number > expected else "made current again"
+        happened = f"generation {number} was {verb} since generation {expected} was opened"
+    raise ModelConflictError(f"{root}: {happened}: reload, apply the changes again, and save")
+
+
+def _write_files(
+    folder: Path, files: Mapping[str, NDArray[Any]], kept: Mapping[str, StoredFile]
+) -> dict[str, StoredFile]:
+    stored = {}
+    todo = []
+    for name, array in sorted(files.items()):
+        file_name, header, body = serialise(name, array)
+        target, known = folder / file_name, kept.get(name)
+        fits = known and known.size == len(header) + len(body) and known.path.suffix == target.suffix
+        if known and fits and link_durable(known, target):
+            stored[name] = known._replace(path=target)
+        else:
+            todo.append((name, target, header, body))
+
+    def write(job: tuple[str, Path, bytes, memoryview]) -> tuple[str, StoredFile]:
+        name, target, header, body = job
+        return name, write_durably(target, header, body)
+
+    few = len(todo) <= _FEW and sum(len(body) for *_, body in todo) < _SMALL
+    todo.sort(key=lambda job: -len(job[3]))  # the longest first, so that no thread is left with it at the end
+    stored.update(in_threads(write, todo, 1 if few else _WRITERS))
+    return stored
