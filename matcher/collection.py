@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from matcher.disk import open_regular, read_small, sync_folder
+from matcher.disk import in_threads, open_regular, read_small, sync_folder
 from matcher.errors import ModelDamagedError, ModelNotFoundError, ModelWriteError, OptionError
 from matcher.locks import Hold, WriteLock, hold_alone, lock_model
 from matcher.manifest import LARGEST_MANIFEST, LAST_GENERATION, folder_of, generations, is_ours
@@ -157,17 +157,26 @@ def collect_locked(root: Path, keep: int, current: int, abandoned: range) -> Col
     token = f"{os.getpid()}-{os.urandom(4).hex()}"
     doomed = {number: root / f".old-{number:08d}-{token}" for number in sorted(others[keep - 1 :])}
     holds = {number: _set_aside(root, number, name) for number, name in doomed.items()}
-    removed = [number for number, hold in holds.items() if hold]
-    if removed:
+    with suppress(OSError):  # then it stays for the next time
         # After a crash a folder is there whole or not at all, under the name of a generation.
-        with suppress(OSError):
+        if any(holds.values()):
             sync_folder(root)
-            for number in removed:
-                shutil.rmtree(doomed[number], ignore_errors=True)
-    for hold in holds.values():
-        if hold:
-            hold.close()
+        for number, hold in holds.items():
+            if hold:
+                _delete(doomed[number])
+                hold.close()
+    removed = [number for number, hold in holds.items() if hold and not doomed[number].exists()]
     return Collected(removed, [number for number in doomed if number not in removed])
+
+
+def _delete(folder: Path) -> None:
+    def unlink(file: Path) -> None:
+        with suppress(OSError):
+            file.unlink()
+
+    # On a busy machine every deletion waits for its turn; many at once wait together.
+    in_threads(unlink, list(folder.iterdir()), 8)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_generation(root: Path, number: int) -> bool:

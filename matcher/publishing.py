@@ -141,8 +141,8 @@ def write_model(
         if generation > LAST_GENERATION:
             raise ModelWriteError(f"{root}: no generation is left after {generation - 1}: start a new model")
         folder = folder_of(root, generation)
+        temporary.rename(folder)
         try:
-            temporary.rename(folder)
             sync_folder(root)
             replace_pointer(root, Pointer(generation, digest, generation), token)
         except OSError:  # it did not become current

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matcher import publishing
 from matcher.errors import (
     ModelDamagedError,
     ModelError,
@@ -226,17 +227,27 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path, content, files):
 STEPS = ["fsync", "rename", "replace", "open", "mkdir", "file"]
 
 
+@pytest.fixture(params=[1, 8], ids=["one thread", "eight threads"])
+def threads(request, monkeypatch):
+    """Write few small files as many large ones are written, too."""
+    if request.param > 1:
+        monkeypatch.setattr(publishing, "_FEW", 0)
+    return request.param
+
+
 def failing(monkeypatch, step, number, error):
     """Make the call `number` (from 0) of one kind fail; return the list of calls made."""
-    calls = []
+    calls, lock = [], threading.Lock()
     holder, name = (io, "open") if step == "file" else (os, step)
     real = getattr(holder, name)
 
     def call(*args, **kwargs):
         if step == "mkdir" and Path(args[0]).is_dir():
             return real(*args, **kwargs)  # "exists already" is not a failure to write
-        calls.append(args)
-        if len(calls) == number + 1:
+        with lock:
+            calls.append(args)
+            mine = len(calls)
+        if mine == number + 1:
             raise error
         return real(*args, **kwargs)
 
@@ -247,6 +258,7 @@ def failing(monkeypatch, step, number, error):
 @pytest.mark.parametrize(
     "code", [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT], ids=errno.errorcode.get
 )
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("step", STEPS)
 def test_a_write_error_at_any_call_leaves_the_old_model_and_no_rubbish(tmp_path, monkeypatch, step, code):
     failures, wrong = 0, []
@@ -290,6 +302,7 @@ def test_a_write_error_in_an_empty_place_leaves_no_model(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError, Crash])
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("step", STEPS)
 def test_an_interrupt_at_any_call_leaves_the_old_or_the_new_model(tmp_path, monkeypatch, step, error):
     for number in range(50):
@@ -333,6 +346,7 @@ def test_a_killed_process_at_any_call_leaves_a_model_that_can_be_read_and_replac
     assert number
 
 
+@pytest.mark.usefixtures("threads")
 def test_everything_is_durable_before_its_name_is(tmp_path, monkeypatch):
     save(tmp_path)
     events = []
