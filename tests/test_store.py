@@ -2,13 +2,19 @@
 
 import contextlib
 import errno
+import gc
 import hashlib
+import hmac
 import io
+import itertools
 import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +22,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matcher import publishing
+from matcher import arrays, publishing
 from matcher.errors import (
+    ModelConflictError,
     ModelDamagedError,
     ModelError,
     ModelLockedError,
     ModelNotFoundError,
     ModelSchemaError,
+    ModelSignatureError,
     ModelWriteError,
+    OptionError,
 )
 from matcher.store import read_model, write_model
 
 OLD = {"numbers": np.arange(5), "some.words.txt": np.frombuffer(b"old\nwords\n", np.uint8)}
 NEW = {"numbers": np.arange(9), "some.words.txt": np.frombuffer(b"new\n", np.uint8), "more": np.ones(2)}
 FILES = ["numbers.npy", "some.words.txt", "manifest.json", "CURRENT"]
+KEY = b"a key of more than sixteen bytes"
 
 
 class Crash(BaseException):
@@ -220,6 +230,360 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path, content, files):
     else:
         assert sorted(read_model(root).files) == sorted(files)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+# --- files that an older generation has already -----------------------------------------------------
+
+
+def inodes(root, generation):
+    return {path.name: path.stat().st_ino for path in (root / f"gen-{generation:08d}").iterdir()}
+
+
+def test_what_was_written_is_told(tmp_path):
+    published = write_model(tmp_path, {"note": "old"}, OLD)
+    assert published.generation == 1
+    assert sorted(published.files) == sorted(OLD)
+    for name, file in published.files.items():
+        data = locate(tmp_path, name if name.endswith(".txt") else f"{name}.npy").read_bytes()
+        assert file.path.read_bytes() == data
+        assert file.path.is_absolute()
+        assert (file.size, file.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert read_model(tmp_path).stored == published.files
+
+
+def test_kept_files_are_linked_and_the_rest_is_written(tmp_path):
+    first = write_model(tmp_path, {"note": "old"}, OLD)
+    files = OLD | {"numbers": np.arange(7)}
+    second = write_model(
+        tmp_path, {"note": "new"}, files, kept={"some.words.txt": first.files["some.words.txt"]}
+    )
+    old, new = inodes(tmp_path, 1), inodes(tmp_path, 2)
+    assert {name for name in old if old[name] == new[name]} == {"some.words.txt"}
+    assert second.files["some.words.txt"].path.parent.name == "gen-00000002"
+    model = read_model(tmp_path)
+    assert model.content == {"note": "new"}
+    for name, array in files.items():
+        assert np.array_equal(model.files[name], array)
+    assert model.stored == second.files
+
+
+def test_a_generation_stands_without_those_it_shares_files_with(tmp_path):
+    kept = {}
+    for _ in range(4):
+        kept = write_model(tmp_path, {"note": "old"}, OLD, kept=kept).files
+    for name in FILES[:2]:
+        assert len({inodes(tmp_path, number)[name] for number in range(1, 5)}) == 1
+    for number in range(1, 4):
+        shutil.rmtree(tmp_path / f"gen-{number:08d}")
+    assert read_model(tmp_path).files["numbers"].tolist() == OLD["numbers"].tolist()
+
+
+def test_files_that_are_read_can_be_kept_under_other_names(tmp_path):
+    save(tmp_path)
+    stored = read_model(tmp_path).stored["numbers"]
+    write_model(tmp_path, {}, {"renamed": OLD["numbers"]}, kept={"renamed": stored})
+    assert read_model(tmp_path).files["renamed"].tolist() == OLD["numbers"].tolist()
+    assert inodes(tmp_path, 2)["renamed.npy"] == inodes(tmp_path, 1)["numbers.npy"]
+
+
+@pytest.mark.parametrize(
+    "code", [errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOSYS], ids=errno.errorcode.get
+)
+def test_where_linking_fails_the_array_is_written(tmp_path, monkeypatch, code):
+    kept = write_model(tmp_path, {}, OLD).files
+
+    def link(*args, **kwargs):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", link)
+    write_model(tmp_path, {"note": "old"}, OLD, kept=kept)
+    old, new = inodes(tmp_path, 1), inodes(tmp_path, 2)
+    assert not set(old.values()) & set(new.values())
+    assert read_model(tmp_path).files["numbers"].tolist() == OLD["numbers"].tolist()
+
+
+@pytest.mark.parametrize(
+    "what", ["gone", "another size", "a link", "a folder", "a pipe", "another kind", "shorter"]
+)
+def test_what_cannot_be_the_kept_file_is_not_linked(tmp_path, what):
+    stored = write_model(tmp_path, {}, OLD).files["numbers"]
+    path = stored.path
+    if what in ("gone", "a link", "a folder", "a pipe"):
+        path.rename(tmp_path / "elsewhere.npy")
+    if what == "a link":
+        path.symlink_to(tmp_path / "elsewhere.npy")
+    elif what == "a folder":
+        path.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(path)
+    elif what == "another size":
+        path.write_bytes(path.read_bytes() + b"x")
+    elif what == "another kind":
+        path = path.rename(path.with_suffix(".txt"))
+    elif what == "shorter":  # the caller's mistake: the array is another one
+        stored = stored._replace(size=stored.size - 8)
+        path.write_bytes(path.read_bytes()[:-8])
+    write_model(tmp_path, {}, OLD, kept={"numbers": stored._replace(path=path)})
+    model = read_model(tmp_path)
+    assert model.generation == 2
+    assert model.files["numbers"].tolist() == OLD["numbers"].tolist()
+    assert model.stored["numbers"].path.lstat().st_nlink == 1
+
+
+def test_keeping_what_is_not_written_is_a_wrong_option(tmp_path):
+    kept = write_model(tmp_path, {}, OLD).files
+    with pytest.raises(OptionError, match=r"some\.words\.txt"):
+        write_model(tmp_path, {}, {"numbers": OLD["numbers"]}, kept=kept)
+    assert read_model(tmp_path).generation == 1
+
+
+def test_many_files_come_back_from_many_threads(tmp_path):
+    names = [f"{first}.{second}" for first in "abcdef" for second in "abcdefgh"]
+    files = {name: np.arange(number) for number, name in enumerate(names)}
+    write_model(tmp_path, {}, files)
+    model = read_model(tmp_path)
+    assert sorted(model.files) == sorted(files)
+    for name, array in files.items():
+        assert np.array_equal(model.files[name], array)
+
+
+def test_no_thread_runs_on_after_a_failure(tmp_path, monkeypatch):
+    names = [f"{first}.{second}" for first in "abcdef" for second in "abcdefgh"]
+    real = os.fsync
+    calls = itertools.count()
+
+    def fsync(descriptor):
+        if next(calls) == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        time.sleep(0.005)
+        real(descriptor)
+
+    before = threading.active_count()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(ModelWriteError, match="No space"):
+            write_model(tmp_path, {}, {name: np.arange(3) for name in names})
+    assert next(calls) < len(names)  # those that waited were not started
+    assert threading.active_count() == before
+    assert temporary_names(tmp_path) == []
+
+
+@pytest.mark.parametrize("share", [1, 2, 1000])
+def test_a_disk_that_takes_a_part_gets_the_rest(tmp_path, monkeypatch, share):
+    class Slow(io.FileIO):
+        def write(self, data):
+            return super().write(memoryview(data)[: max(1, len(data) // share)])
+
+    def opening(path, mode="r", *args, **kwargs):
+        return Slow(path, mode.replace("b", "")) if "x" in mode else real(path, mode, *args, **kwargs)
+
+    real = io.open
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", opening)
+        save(tmp_path)
+    assert_is_old(tmp_path)
+
+
+@pytest.mark.parametrize("answer", [0, None])
+def test_a_disk_that_takes_nothing_is_a_write_error(tmp_path, monkeypatch, answer):
+    class Full(io.FileIO):
+        def write(self, data):
+            return answer
+
+    def opening(path, mode="r", *args, **kwargs):
+        return Full(path, mode.replace("b", "")) if "x" in mode else real(path, mode, *args, **kwargs)
+
+    real = io.open
+    save(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", opening)
+        with pytest.raises(ModelWriteError, match="took nothing"):
+            save(tmp_path, NEW)
+    assert_is_old(tmp_path)
+    assert temporary_names(tmp_path) == []
+
+
+# --- reading what is open already -------------------------------------------------------------------
+
+
+def test_arrays_that_are_open_already_are_the_same_objects(tmp_path):
+    save(tmp_path, OLD | {"empty": np.zeros(0), "nothing.txt": np.zeros(0, np.uint8)})
+    first = read_model(tmp_path)
+    save(tmp_path, OLD | {"more": np.ones(2), "empty": np.zeros(0), "nothing.txt": np.zeros(0, np.uint8)})
+    second = read_model(tmp_path, previous=first)
+    assert second.generation == 2
+    assert second.verified
+    for name in first.files:
+        assert second.files[name] is first.files[name]
+        assert second.maps.get(name) is first.maps.get(name)
+        assert second.stored[name].path.parent.name == "gen-00000002"
+    assert second.files["more"].tolist() == [1, 1]
+    second.release()
+    assert np.array_equal(second.files["numbers"], OLD["numbers"])
+
+
+def test_arrays_under_another_name_are_reused_too(tmp_path):
+    save(tmp_path)
+    first = read_model(tmp_path)
+    save(tmp_path, {"renamed": OLD["numbers"], "numbers": np.arange(6)})
+    second = read_model(tmp_path, previous=first)
+    assert second.files["renamed"] is first.files["numbers"]
+    assert second.files["numbers"].tolist() == list(range(6))
+
+
+def test_what_was_not_verified_is_not_reused_by_who_wants_that(tmp_path):
+    save(tmp_path)
+    path = locate(tmp_path, "numbers.npy")
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    first = read_model(tmp_path, verify=False)
+    assert not first.verified
+    with pytest.raises(ModelDamagedError, match="SHA-256"):
+        read_model(tmp_path, previous=first)
+    again = read_model(tmp_path, verify=False, previous=first)
+    assert again.files["numbers"] is first.files["numbers"]
+    assert not again.verified
+
+
+def test_the_bytes_of_an_array_listed_as_text_are_not_the_array(tmp_path):
+    save(tmp_path)
+    first = read_model(tmp_path)
+    data = locate(tmp_path, "numbers.npy").read_bytes()
+    save(tmp_path, {"numbers.txt": np.frombuffer(data, np.uint8)})
+    assert read_model(tmp_path, previous=first).files["numbers.txt"].tobytes() == data
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "link"])
+def test_reused_files_must_be_there_all_the_same(tmp_path, damage):
+    save(tmp_path)
+    first = read_model(tmp_path)
+    path = locate(tmp_path, "numbers.npy")
+    if damage == "cut":
+        path.write_bytes(b"x")
+    else:
+        path.rename(tmp_path / "elsewhere")
+        if damage == "link":
+            path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelDamagedError):
+        read_model(tmp_path, previous=first)
+
+
+@pytest.mark.parametrize("much", [True, False])
+def test_two_threads_verify_what_one_does(tmp_path, monkeypatch, much):
+    monkeypatch.setattr(arrays, "_WORTH_THREADS", 100 if much else 1 << 30)
+    files = {name: np.arange(100 * number) for number, name in enumerate("abcdefgh")}
+    write_model(tmp_path, {}, files)
+    model = read_model(tmp_path)
+    for name, array in files.items():
+        assert np.array_equal(model.files[name], array)
+    for name in files:
+        path = locate(tmp_path, f"{name}.npy")
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(ModelDamagedError, match=f"{name}.npy: SHA-256"):
+            read_model(tmp_path)
+        path.write_bytes(data)
+    assert read_model(tmp_path).verified
+
+
+def test_a_model_knows_whether_it_is_current(tmp_path):
+    save(tmp_path)
+    first = read_model(tmp_path)
+    assert first.is_current()
+    save(tmp_path, NEW)
+    second = read_model(tmp_path)
+    assert (first.is_current(), second.is_current()) == (False, True)
+    named = read_model(tmp_path, generation=1)
+    assert not named.is_current()
+    assert read_model(tmp_path, generation=2).is_current()
+    (tmp_path / "CURRENT").unlink()
+    assert not second.is_current()
+    os.mkfifo(tmp_path / "CURRENT")
+    assert not second.is_current()
+
+
+def test_a_model_knows_whether_it_is_current_from_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(Path("model"))
+    model = read_model("model")
+    monkeypatch.chdir("/")
+    assert model.is_current()
+    assert model.stored["numbers"].path.exists()
+
+
+def test_a_generation_can_be_named(tmp_path):
+    save(tmp_path)
+    save(tmp_path, NEW, {"note": "new"})
+    assert read_model(tmp_path, generation=1).content == {"note": "old"}
+    assert read_model(tmp_path, generation=2).content == {"note": "new"}
+    (tmp_path / "CURRENT").unlink()
+    assert read_model(tmp_path, generation=1).content == {"note": "old"}
+    with pytest.raises(ModelNotFoundError, match="no generation 3"):
+        read_model(tmp_path, generation=3)
+
+
+@pytest.mark.parametrize("generation", [0, -1, True, 1.0, "1", 10**8])
+def test_what_is_no_generation_is_a_wrong_option(tmp_path, generation):
+    save(tmp_path)
+    with pytest.raises(OptionError, match="generation"):
+        read_model(tmp_path, generation=generation)
+
+
+def test_the_manifest_of_the_current_generation_is_compared_when_it_is_named_too(tmp_path):
+    save(tmp_path)
+    path = locate(tmp_path, "manifest.json")
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(ModelDamagedError, match="CURRENT"):
+        read_model(tmp_path, generation=1)
+
+
+# --- one after the other ----------------------------------------------------------------------------
+
+
+def test_a_generation_says_which_one_it_followed(tmp_path):
+    save(tmp_path)
+    save(tmp_path)
+    assert [read_model(tmp_path, generation=number).parent for number in (1, 2)] == [0, 1]
+
+
+@pytest.mark.parametrize("expected", [0, 1, 3])
+def test_who_started_from_another_generation_is_told(tmp_path, expected):
+    save(tmp_path)
+    save(tmp_path)
+    before = snapshot(tmp_path)
+    with pytest.raises(
+        ModelConflictError, match=r"generation 2 .* reload, apply the changes again, and save"
+    ):
+        write_model(tmp_path, {}, NEW, expected=expected)
+    assert snapshot(tmp_path) == before
+    assert write_model(tmp_path, {}, NEW, expected=2).generation == 3
+
+
+def test_the_conflict_names_both_generations(tmp_path):
+    save(tmp_path)
+    save(tmp_path)
+    with pytest.raises(ModelConflictError) as caught:
+        write_model(tmp_path, {}, NEW, expected=1)
+    assert str(caught.value) == (
+        f"{tmp_path}: generation 2 was published since generation 1 was opened: "
+        "reload, apply the changes again, and save"
+    )
+
+
+def test_where_nothing_is_expected_nothing_may_be(tmp_path):
+    assert write_model(tmp_path, {}, OLD, expected=0).generation == 1
+    with pytest.raises(ModelConflictError, match="where no model was"):
+        write_model(tmp_path, {}, OLD, expected=0)
+    (tmp_path / "CURRENT").unlink()
+    with pytest.raises(ModelConflictError, match="no longer current"):
+        write_model(tmp_path, {}, OLD, expected=1)
+
+
+@pytest.mark.parametrize("current", [b"", b"\xff", b'{"generation": 0}'])
+def test_training_again_heals_a_damaged_current(tmp_path, current):
+    save(tmp_path)
+    (tmp_path / "CURRENT").write_bytes(current)
+    assert save(tmp_path, NEW, {"note": "new"}) == 2
+    assert_is_new(tmp_path)
 
 
 # --- failures while writing -----------------------------------------------------------------------
@@ -554,6 +918,11 @@ def test_where_there_is_no_model_the_error_says_how_to_make_one(tmp_path, place)
         b'{"generation": 1, "manifest_sha256": ["x"]}',
         b'{"generation": "../../gen-00000001", "manifest_sha256": "x"}',
         b'{"generation": ' + b"9" * 5000 + b"}",
+        b'{"generation": 1, "generation": 1, "manifest_sha256": "' + b"0" * 64 + b'"}',
+        b'{"generation": 1, "manifest_sha256": "' + b"0" * 64 + b'", "more": 1}',
+        b'{"generation": 2, "manifest_sha256": "' + b"0" * 64 + b'", "last": 1}',
+        b'{"generation": 1, "manifest_sha256": "' + b"0" * 64 + b'", "last": true}',
+        b'{"generation": 1, "manifest_sha256": "' + b"0" * 64 + b'", "last": NaN}',
         b"[" * 100_000,
         b'{"a":' * 100_000,
         b" " * (2 << 20),
@@ -612,9 +981,25 @@ ENTRY = {"size": 168, "sha256": "0" * 64}
         {"files": {"manifest.json": ENTRY}},
         {"files": {"\ud800.npy": ENTRY}},
         {"files": {"x" * 5000 + ".npy": ENTRY}},
+        {"files": {"numbers.npy": ENTRY | {"size": True}}},
+        {"files": {"numbers.npy": ENTRY | {"size": 168.0}}},
+        {"files": {"numbers.npy": ENTRY | {"size": 1 << 70}}},
+        {"files": {"numbers.npy": ENTRY | {"size": "168"}}},
+        {"files": {"numbers.npy": ENTRY | {"more": 1}}},
+        {"files": {"numbers.npy": ENTRY | {"sha256": "0" * 63 + "A"}}},
+        {"files": {"numbers.npy": ENTRY | {"sha256": "0" * 64 + "\n"}}},
         {"content": None},
         {"content": []},
         {"content": "x"},
+        {"parent": None},
+        {"parent": True},
+        {"parent": -1},
+        {"parent": 0.0},
+        {"parent": "0"},
+        {"parent": [0]},
+        {"parent": 10**8},
+        {"unknown": 1},
+        {"Files": {}},
     ],
     ids=lambda change: repr(change)[:60],
 )
@@ -626,7 +1011,7 @@ def test_a_hostile_manifest_is_refused(tmp_path, change):
             read_model(tmp_path, verify=verify)
 
 
-@pytest.mark.parametrize("key", ["files", "content", "format", "schema"])
+@pytest.mark.parametrize("key", ["files", "content", "format", "schema", "parent"])
 def test_a_manifest_without_one_of_its_keys_is_refused(tmp_path, key):
     save(tmp_path)
     manifest = manifest_of(tmp_path)
@@ -646,6 +1031,165 @@ def test_a_manifest_that_is_not_an_object_is_refused(tmp_path, data):
     put_manifest(tmp_path, data)
     with pytest.raises(ModelError):
         read_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("found", "twice"),
+    [
+        (b'"parent": 0', b'"parent": 0, "parent": 0'),
+        (b'"note": "old"', b'"note": "new", "note": "old"'),
+        (b'"note": "old"', b'"note": "old", "n\\u006fte": "old"'),
+        (b'"size": 168', b'"size": 1, "size": 168'),
+        (b'"files": {', b'"files": {}, "files": {'),
+    ],
+)
+def test_a_manifest_that_says_something_twice_is_refused(tmp_path, found, twice):
+    save(tmp_path)
+    data = (tmp_path / "gen-00000001" / "manifest.json").read_bytes()
+    assert data.count(found) == 1
+    put_manifest(tmp_path, data)
+    assert_is_old(tmp_path)
+    put_manifest(tmp_path, data.replace(found, twice))
+    with pytest.raises(ModelDamagedError, match="twice"):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_manifest_with_what_is_no_number_is_refused(tmp_path, number):
+    save(tmp_path)
+    data = (tmp_path / "gen-00000001" / "manifest.json").read_bytes()
+    put_manifest(tmp_path, data.replace(b'"old"', number))
+    with pytest.raises(ModelDamagedError, match="number"):
+        read_model(tmp_path)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_link_in_place_of_a_generation_is_refused(tmp_path, verify):
+    save(tmp_path / "model")
+    (tmp_path / "model" / "gen-00000001").rename(tmp_path / "elsewhere")
+    (tmp_path / "model" / "gen-00000001").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ModelDamagedError, match="not a folder"):
+        read_model(tmp_path / "model", verify=verify)
+
+
+@pytest.mark.parametrize("name", ["CURRENT", "manifest.json", "numbers.npy", "signature"])
+def test_reading_never_waits_for_a_pipe(tmp_path, name):
+    write_model(tmp_path, {}, OLD, key=KEY)
+    path = locate(tmp_path, name)
+    path.unlink()
+    os.mkfifo(path)
+    # In a process of its own, so that waiting fails a test instead of hanging it; nobody feeds the pipe.
+    code = f"from matcher.store import read_model; read_model({str(tmp_path)!r}, key={KEY!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, text=True, timeout=30
+    )
+    assert "ModelDamagedError" in done.stderr
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "another header", "altered"])
+def test_refusing_leaves_no_file_open(tmp_path, damage):
+    listing = Path("/proc/self/fd")
+    if not listing.exists():
+        pytest.skip("no list of open files here")
+    save(tmp_path)
+    path = locate(tmp_path, "numbers.npy")
+    if damage == "missing":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "altered":
+        path.write_bytes(path.read_bytes()[:-1] + b"x")
+    else:
+        put_file(tmp_path, "numbers.npy", b"x" * 100)
+    before = len(list(listing.iterdir()))
+    for _ in range(5):
+        with pytest.raises(ModelDamagedError):
+            read_model(tmp_path)
+    gc.collect()
+    assert len(list(listing.iterdir())) == before
+
+
+# --- signatures -----------------------------------------------------------------------------------
+
+
+def test_a_signed_model_is_read_with_its_key_and_without_one(tmp_path):
+    write_model(tmp_path, {"note": "old"}, OLD, key=KEY)
+    assert read_model(tmp_path, key=KEY).content == {"note": "old"}
+    assert_is_old(tmp_path)
+
+
+def test_the_signature_is_that_of_the_standard_library(tmp_path):
+    write_model(tmp_path, {}, OLD, key=KEY)
+    manifest = locate(tmp_path, "manifest.json").read_bytes()
+    expected = hmac.digest(KEY, b"matcher-model-manifest\0" + manifest, "sha256").hex()
+    assert locate(tmp_path, "signature").read_text() == expected
+
+
+@pytest.mark.parametrize("key", [b"k" * 15 + b"x", KEY + b"\0x", bytes(16)])
+def test_another_key_is_refused(tmp_path, key):
+    write_model(tmp_path, {}, OLD, key=KEY)
+    with pytest.raises(ModelSignatureError, match="key"):
+        read_model(tmp_path, key=key)
+
+
+def test_an_unsigned_model_is_refused_with_a_key(tmp_path):
+    save(tmp_path)
+    with pytest.raises(ModelSignatureError, match="not signed"):
+        read_model(tmp_path, key=KEY)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [b"", b"0" * 64, b"\xff" * 64, "upper", "newline", "cut", "longer", b"x" * (1 << 20)],
+    ids=lambda value: repr(value)[:20],
+)
+def test_another_signature_is_refused(tmp_path, signature):
+    write_model(tmp_path, {}, OLD, key=KEY)
+    path = locate(tmp_path, "signature")
+    right = path.read_bytes()
+    changed = {
+        "upper": right.upper(),
+        "newline": right + b"\n",
+        "cut": right[:-1],
+        "longer": right + right,
+    }
+    path.write_bytes(changed.get(signature, signature) if isinstance(signature, str) else signature)
+    with pytest.raises(ModelDamagedError):
+        read_model(tmp_path, key=KEY)
+    path.write_bytes(right)
+    assert read_model(tmp_path, key=KEY).generation == 1
+
+
+def test_whoever_changes_a_signed_model_and_every_hash_is_noticed(tmp_path):
+    write_model(tmp_path, {"note": "old"}, OLD, key=KEY)
+    put_file(tmp_path, "numbers.npy", npy(np.arange(6)))
+    assert len(read_model(tmp_path).files["numbers"]) == 6  # without a key, nothing tells
+    with pytest.raises(ModelSignatureError):
+        read_model(tmp_path, key=KEY)
+
+
+def test_a_signature_of_another_manifest_does_not_fit(tmp_path):
+    write_model(tmp_path, {"note": "old"}, OLD, key=KEY)
+    write_model(tmp_path, {"note": "new"}, NEW, key=KEY)
+    shutil.copy(tmp_path / "gen-00000001" / "signature", tmp_path / "gen-00000002" / "signature")
+    with pytest.raises(ModelSignatureError):
+        read_model(tmp_path, key=KEY)
+
+
+@pytest.mark.parametrize("key", ["text of sixteen or more", b"fifteen bytes..", b"", bytearray(32), 7])
+def test_an_unfit_key_is_a_wrong_option(tmp_path, key):
+    save(tmp_path)
+    with pytest.raises(OptionError, match="key"):
+        read_model(tmp_path, key=key)
+    with pytest.raises(OptionError, match="key"):
+        write_model(tmp_path, {}, NEW, key=key)
+    assert_is_old(tmp_path)
+
+
+def test_a_key_without_verifying_is_a_wrong_option(tmp_path):
+    write_model(tmp_path, {}, OLD, key=KEY)
+    with pytest.raises(OptionError, match="verify"):
+        read_model(tmp_path, key=KEY, verify=False)
 
 
 # --- hostile arrays, with hashes that vouch for them ----------------------------------------------
@@ -707,6 +1251,7 @@ HOSTILE = {
     "header of 9,000 signs": header("-" * 8999 + "1"),
     "header of 4 GB announced": b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + b" " * 100,
     "header of 100,000 brackets": header("[" * 100_000, (2, 0)),
+    "data not aligned": header(described()[:-2] + "\n", data=bytes(24)),
     "NUL in the header": header("{'descr': '\0'}".ljust(118)),
 }
 
