@@ -23,9 +23,9 @@ class WorkerError(Exception):
 class Worker:
     """One process that runs one system."""
 
-    def __init__(self, kind: str, name: str) -> None:
+    def __init__(self, kind: str, name: str, script: Path = WORKER) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(WORKER), kind, name],
+            [sys.executable, str(script), kind, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
@@ -60,8 +60,9 @@ class Worker:
 class Team:
     """Workers by name. One that fails is ended, reported and left out from then on."""
 
-    def __init__(self, kind: str, report: Callable[[str], None]) -> None:
+    def __init__(self, kind: str, report: Callable[[str], None], script: Path = WORKER) -> None:
         self._kind = kind
+        self._script = script
         self._report = report
         self._workers: dict[str, Worker] = {}
         self.left_out: dict[str, str] = {}
@@ -82,7 +83,7 @@ class Team:
 
     def hire(self, name: str) -> None:
         """Start a worker."""
-        self._workers[name] = Worker(self._kind, name)
+        self._workers[name] = Worker(self._kind, name, self._script)
 
     def dismiss(self, name: str) -> None:
         """End a worker."""

@@ -142,12 +142,11 @@ class ServeWorker:
         }
 
 
-def main() -> None:
-    """Answer commands until there are no more."""
+def answer_commands(make: Callable[[], Any]) -> None:
+    """Answer commands until there are no more, each with a method of what `make` returns."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what packages print must not look like an answer
-    kind, name = sys.argv[1:]
-    worker = (BuildWorker if kind == "build" else ServeWorker)(name)
+    worker = make()
     for line in sys.stdin:
         command, arguments = json.loads(line)
         try:
@@ -156,6 +155,12 @@ def main() -> None:
             answer = {"error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def main() -> None:
+    """Build or serve."""
+    kind, name = sys.argv[1:]
+    answer_commands(lambda: (BuildWorker if kind == "build" else ServeWorker)(name))
 
 
 if __name__ == "__main__":
