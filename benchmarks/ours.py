@@ -112,7 +112,8 @@ def query(matcher: Matcher, text: str) -> Query:
 
 def scan(matcher: Matcher, prepared: Query) -> Ids:
     """Propose, rescore and certify, without reading text before and decoding postings after."""
-    return matcher._index.search(prepared, K, matcher._engines.current).rows.tolist()
+    part = matcher._snapshot.parts[0]
+    return part.index.search(prepared, K, part.engine(matcher.engine)).rows.tolist()
 
 
 def rare_tag(matcher: Matcher) -> tuple[str, float]:
@@ -127,8 +128,8 @@ def ranking_arrays(matcher: Matcher) -> dict[str, np.ndarray]:
     """Return every array of a matcher; those of the postings' records and columns start with `postings`."""
     parts = {
         "features": matcher.features,
-        "index": matcher._index,
-        "engine": matcher._engines.current,
+        "index": matcher._snapshot.parts[0].index,
+        "engine": matcher._snapshot.parts[0].engine(matcher.engine),
         "postings": matcher.postings,
     }
     return {name: array for part, value in parts.items() for name, array in find_arrays(value, part)}

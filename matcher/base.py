@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from matcher.counts import BlockIndex, Counts
 from matcher.frequent import FrequentTerms
 from matcher.learning import BlockQuery
+from matcher.strings import gather
 
 __all__: Final = [
     "BaseEngine",
@@ -27,7 +28,6 @@ __all__: Final = [
     "Query",
     "add_lists",
     "block_scales",
-    "gather",
     "propose_best",
 ]
 
@@ -103,6 +103,9 @@ class Engine(Protocol):
     def name(self) -> str:
         """The engine's key in `ENGINES`."""
 
+    def with_norms(self, blocks: Sequence[BlockIndex]) -> Engine:
+        """Return the engine for the same counts under other weights and norms; it shares what counts need."""
+
     def propose(self, query: Query, wanted: int) -> Proposal:
         """Return at least the `wanted` best rows, as far as the engine can tell them apart."""
 
@@ -142,21 +145,6 @@ def block_scales(
     totals = _total_weights(blocks, asked, rows)
     shares = (np.divide(b.weight, totals, out=np.zeros(len(totals)), where=totals > 0) for b in blocks)
     return [share * block.inverse_norms[rows] for share, block in zip(shares, blocks, strict=True)]
-
-
-def gather(starts: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the entries of several rows, one row after the other, and the position in `rows` of each.
-
-    Examples
-    --------
-    >>> gather(np.array([0, 2, 5]), np.array([1, 0]))
-    (array([2, 3, 4, 0, 1]), array([0, 0, 0, 1, 1]))
-    """
-    begins = starts[rows]
-    lengths = starts[rows + 1] - begins
-    owners = np.repeat(np.arange(len(rows)), lengths)
-    before = np.cumsum(lengths) - lengths
-    return np.arange(len(owners)) + (begins - before)[owners], owners
 
 
 def add_lists(
@@ -235,6 +223,20 @@ class BaseEngine:
         self._main = sizes.index(max(sizes)) if sizes else 0
         self._scales: dict[tuple[bool, ...], list[NDArray[np.float64]]] = {}
 
+    def with_norms(self, blocks: Sequence[BlockIndex]) -> BaseEngine:
+        """Return the engine for the same counts under other weights and norms; it shares what counts need.
+
+        Examples
+        --------
+        >>> BaseEngine((), 2).with_norms(()).rows
+        2
+        """
+        engine = BaseEngine(blocks, self.rows)
+        with self._lock:
+            engine._profiles, engine._frequent = self._profiles, self._frequent
+            engine._building = self._frequent is not None
+        return engine
+
     def score_all(self, query: Query) -> tuple[NDArray[np.float64], float]:
         """Return every posting's score up to rounding, and a bound on the difference to the canonical one.
 
@@ -272,7 +274,7 @@ class BaseEngine:
 
     def _scale(self, query: Query) -> list[NDArray[np.float64]]:
         """Return what each block's sums are multiplied by: weight / total weight / norm of the posting."""
-        present = tuple(len(part.features) > 0 for part in query.blocks)
+        present = tuple(part.asked for part in query.blocks)
         scales = self._scales.get(present)
         if scales is None:
             scales = block_scales(self.blocks, present, slice(None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue
 from matcher.errors import OptionError, PostingError
-from matcher.posting import Posting, to_milliseconds
+from matcher.posting import Posting, from_milliseconds, to_milliseconds
 
 __all__: Final = ["BOOSTS", "Boost", "Featured", "Freshness"]
 
@@ -32,6 +32,12 @@ class Boost(Protocol):
     @property
     def name(self) -> str:
         """The boost's key in `BOOSTS` and the block name of its contributions."""
+
+    def settle(self, newest: int | None) -> Boost:
+        """Return the boost with what it leaves open settled by the date of the newest posting there is.
+
+        `newest` is in milliseconds since 1970, None when no posting is dated.
+        """
 
     def values(self, catalogue: Catalogue) -> NDArray[np.float64]:
         """Return what the boost adds to each posting's score, shape (postings,), at least 0."""
@@ -65,6 +71,16 @@ class Featured:
 
     def __post_init__(self) -> None:
         _check_positive("weight of boost featured", self.weight)
+
+    def settle(self, newest: int | None) -> Featured:
+        """Return the boost itself: dates mean nothing to it.
+
+        Examples
+        --------
+        >>> Featured().settle(None)
+        Featured(weight=0.05, name='featured')
+        """
+        return self
 
     def values(self, catalogue: Catalogue) -> NDArray[np.float64]:
         """Return `weight` where a posting is featured, else 0.
@@ -123,6 +139,16 @@ class Freshness:
             _ = self.now and to_milliseconds(self.now)
         except PostingError:
             raise OptionError(f"now must be a date within the calendar, got {self.now!r}") from None
+
+    def settle(self, newest: int | None) -> Freshness:
+        """Return the boost that measures ages from `newest`, unless it has a moment of its own.
+
+        Examples
+        --------
+        >>> Freshness().settle(1772323200000).now.date().isoformat()
+        '2026-03-01'
+        """
+        return self if newest is None or self.now else replace(self, now=from_milliseconds(newest))
 
     def values(self, catalogue: Catalogue) -> NDArray[np.float64]:
         """Return what each posting's age earns it; 0 without a date.

@@ -6,7 +6,7 @@ Rows are in ascending order of posting id, so "ties break by id" is "ties break 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from matcher.errors import ModelDamagedError, PostingError, UnknownPostingError
 from matcher.posting import Posting
-from matcher.strings import StringTable
+from matcher.strings import StringTable, gather, to_offsets
 
-__all__: Final = ["NO_DATE", "Catalogue", "Categories"]
+__all__: Final = ["NO_DATE", "Catalogue", "Categories", "check_starts", "encode_record"]
 
 NO_DATE: Final = np.iinfo(np.int64).min
 """Stands for "no date" in the column of dates."""
@@ -77,6 +77,35 @@ class Categories:
         if codes.shape != (rows,) or codes.dtype != np.int32 or not _within(codes, len(values)):
             raise ModelDamagedError(f"{name}.codes: expected {rows} rows of int32 within range")
         return cls(values, codes)  # type: ignore[arg-type]
+
+    @classmethod
+    def concatenate(cls, columns: Sequence[Categories]) -> Categories:
+        """Return the rows of several columns, one column after the other.
+
+        Examples
+        --------
+        >>> parts = [Categories.from_strings(["Cork", "Bern"]), Categories.from_strings(["Bern"])]
+        >>> Categories.concatenate(parts).codes
+        array([1, 0, 0], dtype=int32)
+        """
+        values = sorted({text for column in columns for text in column.values})
+        position = {text: code for code, text in enumerate(values)}
+        codes = [
+            np.array([position[text] for text in column.values], np.int32)[column.codes] for column in columns
+        ]
+        return cls(StringTable.from_strings(values), np.concatenate([*codes, np.zeros(0, np.int32)]))
+
+    def select(self, rows: NDArray[np.int64]) -> Categories:
+        """Return some rows, with the values that occur in them.
+
+        Examples
+        --------
+        >>> column = Categories.from_strings(["Bern", "Cork"]).select(np.array([1]))
+        >>> list(column.values), column.codes
+        (['Cork'], array([0], dtype=int32))
+        """
+        kept, codes = np.unique(self.codes[rows], return_inverse=True)
+        return Categories(self.values.select(kept), codes.astype(np.int32))
 
     def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:
         """Return the column's arrays by file name.
@@ -147,12 +176,11 @@ class Catalogue:
         ordered = sorted(postings, key=lambda posting: posting.id)
         tags = sorted({tag for posting in ordered for tag in posting.hashtags})
         position = {tag: code for code, tag in enumerate(tags)}
-        starts = np.zeros(len(ordered) + 1, np.int64)
-        np.cumsum([len(posting.hashtags) for posting in ordered], out=starts[1:])
+        starts = to_offsets([len(posting.hashtags) for posting in ordered])
         dates = [posting.posted_milliseconds for posting in ordered]
         return cls(
             ids=StringTable.from_strings(posting.id for posting in ordered),
-            records=StringTable.from_strings(map(_encode, ordered)),
+            records=StringTable.from_strings(map(encode_record, ordered)),
             locations=Categories.from_strings([posting.location for posting in ordered]),
             companies=Categories.from_strings([posting.company for posting in ordered]),
             job_types=Categories.from_strings([posting.job_type for posting in ordered]),
@@ -164,7 +192,7 @@ class Catalogue:
         )
 
     @classmethod
-    def from_files(cls, files: Mapping[str, NDArray[np.generic]]) -> Catalogue:
+    def from_files(cls, files: Mapping[str, NDArray[np.generic]], name: str = "postings") -> Catalogue:
         """Return the catalogue that `to_files` wrote, after checking that it is sound.
 
         Raises
@@ -177,12 +205,12 @@ class Catalogue:
         >>> len(Catalogue.from_files(Catalogue.from_postings([Posting(id="1")]).to_files()))
         1
         """
-        ids = StringTable.from_files(files, "postings.ids", unique=True)
+        ids = StringTable.from_files(files, f"{name}.ids", unique=True)
         rows = len(ids)
-        records = StringTable.from_files(files, "postings.records", unique=False)
-        tags = StringTable.from_files(files, "postings.tags", unique=True)
-        starts, codes = files["postings.tag_starts"], files["postings.tag_codes"]
-        posted, featured = files["postings.posted"], files["postings.featured"]
+        records = StringTable.from_files(files, f"{name}.records", unique=False)
+        tags = StringTable.from_files(files, f"{name}.tags", unique=True)
+        starts, codes = files[f"{name}.tag_starts"], files[f"{name}.tag_codes"]
+        posted, featured = files[f"{name}.posted"], files[f"{name}.featured"]
         expected = (starts, (rows + 1,), np.int64), (posted, (rows,), np.int64), (featured, (rows,), np.int64)
         sound = (
             len(records) == rows
@@ -194,13 +222,13 @@ class Catalogue:
             and _are_dates(posted)
         )
         if not sound:
-            raise ModelDamagedError("postings: columns do not fit together")
+            raise ModelDamagedError(f"{name}: columns do not fit together")
         return cls(
             ids,
             records,
-            Categories.from_files(files, "postings.locations", rows),
-            Categories.from_files(files, "postings.companies", rows),
-            Categories.from_files(files, "postings.job_types", rows),
+            Categories.from_files(files, f"{name}.locations", rows),
+            Categories.from_files(files, f"{name}.companies", rows),
+            Categories.from_files(files, f"{name}.job_types", rows),
             tags,
             starts,  # type: ignore[arg-type]
             codes,  # type: ignore[arg-type]
@@ -208,7 +236,57 @@ class Catalogue:
             featured,  # type: ignore[arg-type]
         )
 
-    def to_files(self) -> dict[str, NDArray[np.generic]]:
+    @classmethod
+    def merge(
+        cls, catalogues: Sequence[Catalogue], kept: Sequence[NDArray[np.int64]]
+    ) -> tuple[Catalogue, NDArray[np.int64]]:
+        """Return one catalogue of some rows of several, whose ids are all distinct.
+
+        Parameters
+        ----------
+        catalogues : sequence of Catalogue
+        kept : sequence of ndarray of int64
+            For each, the rows to keep, ascending.
+
+        Returns
+        -------
+        catalogue : Catalogue
+        order : ndarray of int64
+            For each of its rows, where it stands among all rows kept, one catalogue's after the other's.
+
+        Examples
+        --------
+        >>> parts = [Catalogue.from_postings([Posting(id=name) for name in names]) for names in ("ac", "bd")]
+        >>> merged, order = Catalogue.merge(parts, [np.array([0, 1]), np.array([0])])
+        >>> [posting.id for posting in merged], order
+        (['a', 'b', 'c'], array([0, 2, 1]))
+        """
+        shifts = np.cumsum([0, *(len(catalogue) for catalogue in catalogues)])
+        nothing = np.zeros(0, np.int64)
+        rows = np.concatenate([*(some + shift for some, shift in zip(kept, shifts, strict=False)), nothing])
+        ids = StringTable.concatenate([catalogue.ids for catalogue in catalogues]).select(rows)
+        lines = ids.to_lines()
+        order = np.array(sorted(range(len(lines)), key=lines.__getitem__), np.int64)
+        rows = rows[order]
+        records = StringTable.concatenate([catalogue.records for catalogue in catalogues])
+        tags = Categories.concatenate([Categories(part.tags, part.tag_codes) for part in catalogues])
+        lengths = np.concatenate([*(np.diff(catalogue.tag_starts) for catalogue in catalogues), nothing])
+        tags = tags.select(gather(to_offsets(lengths), rows)[0])
+        merged = cls(
+            ids=ids.select(order),
+            records=records.select(rows),
+            locations=Categories.concatenate([part.locations for part in catalogues]).select(rows),
+            companies=Categories.concatenate([part.companies for part in catalogues]).select(rows),
+            job_types=Categories.concatenate([part.job_types for part in catalogues]).select(rows),
+            tags=tags.values,
+            tag_starts=to_offsets(lengths[rows]),
+            tag_codes=tags.codes,
+            posted=np.concatenate([*(catalogue.posted for catalogue in catalogues), nothing])[rows],
+            featured=np.concatenate([*(catalogue.featured for catalogue in catalogues), nothing])[rows],
+        )
+        return merged, order
+
+    def to_files(self, name: str = "postings") -> dict[str, NDArray[np.generic]]:
         """Return the catalogue's arrays by file name.
 
         Examples
@@ -216,20 +294,20 @@ class Catalogue:
         >>> "postings.records.txt" in Catalogue.from_postings([]).to_files()
         True
         """
-        return (
-            self.ids.to_files("postings.ids")
-            | self.records.to_files("postings.records")
-            | self.locations.to_files("postings.locations")
-            | self.companies.to_files("postings.companies")
-            | self.job_types.to_files("postings.job_types")
-            | self.tags.to_files("postings.tags")
-            | {
-                "postings.tag_starts": self.tag_starts,
-                "postings.tag_codes": self.tag_codes,
-                "postings.posted": self.posted,
-                "postings.featured": self.featured,
-            }
-        )
+        tables = {"ids": self.ids, "records": self.records, "tags": self.tags}
+        columns = {"locations": self.locations, "companies": self.companies, "job_types": self.job_types}
+        arrays: dict[str, NDArray[np.generic]] = {
+            "tag_starts": self.tag_starts,
+            "tag_codes": self.tag_codes,
+            "posted": self.posted,
+            "featured": self.featured,
+        }
+        files = {f"{name}.{key}": array for key, array in arrays.items()}
+        for key, table in tables.items():
+            files |= table.to_files(f"{name}.{key}")
+        for key, column in columns.items():
+            files |= column.to_files(f"{name}.{key}")
+        return files
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -286,7 +364,19 @@ def _are_dates(milliseconds: NDArray[Any]) -> bool:
     return bool(np.all((milliseconds == NO_DATE) | ((milliseconds >= first) & (milliseconds <= last))))
 
 
-def _encode(posting: Posting) -> str:
+def encode_record(posting: Posting) -> str:
+    """Return a posting as one line of JSON: equal postings give equal lines.
+
+    Raises
+    ------
+    PostingError
+        When `extra` holds something JSON cannot.
+
+    Examples
+    --------
+    >>> encode_record(Posting(id="1", title="Cook"))
+    '{"id": "1", "title": "Cook"}'
+    """
     try:
         return json.dumps(posting.to_record(), ensure_ascii=False, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

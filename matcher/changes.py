@@ -34,7 +34,7 @@ class Changes(NamedTuple):
     unchanged: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
-    def __or__(self, other: Changes) -> Changes:  # type: ignore[override]
+    def __or__(self, other: Changes) -> Changes:
         return Changes(*(tuple(sorted({*a, *b})) for a, b in zip(self, other, strict=True)))
 
     def __bool__(self) -> bool:

@@ -24,8 +24,9 @@ from matcher.cv import read_cv
 from matcher.errors import FilterError, MatcherError, OptionError, SourceError
 from matcher.filters import FILTERS
 from matcher.profile import Profile
-from matcher.ranker import Matcher, Progress
+from matcher.ranker import Matcher
 from matcher.recommendation import Recommendations
+from matcher.recommender import Progress
 from matcher.sources import PostingReader, read_postings
 from matcher.terminal import escape_json, is_terminal, make_console, printable, standard_input, write_line
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.analyzer import select_features, tokenize
-from matcher.counts import Counts
+from matcher.counts import Counts, narrow_counts
 from matcher.strings import StringTable
 from matcher.tokens import Tokens, split_compiled
 
@@ -114,7 +114,7 @@ def _count_in_python(documents: Iterable[str | Sequence[str]]) -> Counted:
     columns, values = np.array(terms, np.int32), np.array(counts, np.uint32)
     kept = columns >= 0
     starts = np.concatenate([[0], np.cumsum(kept)])[np.array(ends)]
-    return _assemble(list(numbers.terms), Counts(starts, columns[kept], _narrow(values[kept])))
+    return _assemble(list(numbers.terms), Counts(starts, columns[kept], narrow_counts(values[kept])))
 
 
 class _Part(NamedTuple):
@@ -210,7 +210,7 @@ class _CompiledCounter:
             ends,
         )
         self.documents += len(ends)
-        return _Part(terms[:entries].copy(), _narrow(counts[:entries]), np.diff(ends, prepend=0))
+        return _Part(terms[:entries].copy(), narrow_counts(counts[:entries]), np.diff(ends, prepend=0))
 
     def _make_room(self, terms: int, size: int) -> None:
         from matcher.scanner import fill_slots
@@ -230,11 +230,6 @@ class _CompiledCounter:
     def vocabulary(self) -> list[str]:
         """Return the terms in the order of their numbers."""
         return self.lines[: self.sizes[1]].tobytes().decode("utf-8").split("\n")[:-1]
-
-
-def _narrow(counts: NDArray[np.uint32]) -> NDArray[np.unsignedinteger]:
-    """Return counts in the smallest type that holds them."""
-    return counts.astype(np.min_scalar_type(int(counts.max(initial=1))))
 
 
 def _assemble(terms: list[str], counts: Counts) -> Counted:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from matcher.catalogue import check_starts
 from matcher.errors import ModelDamagedError
 
-__all__: Final = ["BlockIndex", "Counts"]
+__all__: Final = [
+    "BlockCounts",
+    "BlockIndex",
+    "Counts",
+    "check_inverse_norms",
+    "invert_norms",
+    "narrow_counts",
+]
 
 LARGEST_COUNT: Final = 1 << 24
 """How often a term may occur in a posting."""
@@ -100,65 +107,144 @@ class BlockIndex:
         >>> BlockIndex.from_counts(1.0, counts, np.ones(2)).inverse_norms
         array([0.2, 0. ])
         """
-        rows = len(counts.starts) - 1
-        norms = np.zeros(rows)
-        for first in range(0, rows, _ROWS):
-            starts = counts.starts[first : first + _ROWS + 1]
-            entries = slice(starts[0], starts[-1])
-            squares = (counts.counts[entries] * term_weights[counts.columns[entries]]) ** 2
-            positions = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-            norms[first : first + _ROWS] = np.sqrt(
-                np.bincount(positions, weights=squares, minlength=len(starts) - 1)
-            )
-        inverse = np.divide(1.0, norms, out=np.zeros(rows), where=norms > 0)
+        inverse = invert_norms(counts, term_weights)
         return cls(weight, counts, by_term or counts.transpose(len(term_weights)), inverse)
+
+
+class BlockCounts(NamedTuple):
+    """One block's counts of the postings of a segment, as they lie on disk.
+
+    Attributes
+    ----------
+    by_posting : Counts
+        Shape (postings, terms).
+    by_term : Counts
+        The same, transposed.
+    """
+
+    by_posting: Counts
+    by_term: Counts
 
     @classmethod
     def from_files(
-        cls, files: Mapping[str, NDArray[np.generic]], name: str, weight: float, rows: int, terms: int
-    ) -> BlockIndex:
-        """Return the index that `to_files` wrote under `name`, after checking every position and number.
+        cls, files: Mapping[str, NDArray[np.generic]], name: str, rows: int, terms: int
+    ) -> BlockCounts:
+        """Return the counts that `to_files` wrote under `name`, after checking every position and number.
 
         Raises
         ------
         ModelDamagedError
-            When a position is out of range, a number not finite, or the two orders disagree in size.
+            When a position is out of range, a count not one of a model, or the two orders disagree in size.
 
         Examples
         --------
         >>> counts = Counts(np.array([0, 1]), np.array([0], np.int32), np.array([3], np.uint8))
-        >>> files = BlockIndex.from_counts(1.0, counts, np.ones(1)).to_files("text")
-        >>> BlockIndex.from_files(files, "text", 1.0, rows=2, terms=1)
+        >>> files = BlockCounts(counts, counts.transpose(1)).to_files("text")
+        >>> BlockCounts.from_files(files, "text", rows=2, terms=1)
         Traceback (most recent call last):
         matcher.errors.ModelDamagedError: text.by_posting: not a sound matrix of 2 rows and 1 columns
         """
         by_posting = _counts_from_files(files, f"{name}.by_posting", rows, terms)
         by_term = _counts_from_files(files, f"{name}.by_term", terms, rows)
-        inverse = files[f"{name}.inverse_norms"]
         if not _agree(by_posting, by_term):
             raise ModelDamagedError(f"{name}: the two orders of the matrix differ")
-        if inverse.shape != (rows,) or inverse.dtype != np.float64:
-            raise ModelDamagedError(f"{name}.inverse_norms: expected {rows} numbers of float64")
-        sound = (inverse == 0) | ((inverse >= LEAST_INVERSE_NORM) & (inverse <= LARGEST_INVERSE_NORM))  # type: ignore[operator]
-        if not np.all(sound):
-            bounds = f"{LEAST_INVERSE_NORM:g} to {LARGEST_INVERSE_NORM:g}"
-            raise ModelDamagedError(f"{name}.inverse_norms: expected 0 or numbers from {bounds}")
-        return cls(weight, by_posting, by_term, inverse)  # type: ignore[arg-type]
+        return cls(by_posting, by_term)
 
     def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:
-        """Return the index's arrays by file name.
+        """Return the arrays by file name.
 
         Examples
         --------
         >>> counts = Counts(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))
-        >>> len(BlockIndex.from_counts(1.0, counts, np.zeros(0)).to_files("text"))
-        7
+        >>> len(BlockCounts(counts, counts).to_files("text"))
+        6
         """
-        return (
-            _counts_to_files(self.by_posting, f"{name}.by_posting")
-            | _counts_to_files(self.by_term, f"{name}.by_term")
-            | {f"{name}.inverse_norms": self.inverse_norms}
+        return _counts_to_files(self.by_posting, f"{name}.by_posting") | _counts_to_files(
+            self.by_term, f"{name}.by_term"
         )
+
+
+def narrow_counts(counts: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
+    """Return counts in the smallest type that holds them.
+
+    Examples
+    --------
+    >>> narrow_counts(np.array([1, 300])).dtype
+    dtype('uint16')
+    """
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=1))))
+
+
+def invert_norms(
+    counts: Counts, term_weights: NDArray[np.float64], *, compiled: bool = False
+) -> NDArray[np.float64]:
+    """Return ``1 / |posting|`` of posting-major counts with weights applied; 0 where nothing has a weight.
+
+    Squares are added one after the other in the order of the terms, so that a posting has the same norm, to
+    the last bit, whatever it is stored with.
+
+    Parameters
+    ----------
+    counts : Counts
+        Shape (postings, terms).
+    term_weights : ndarray of float64, shape (terms,)
+        0 for a term that does not count.
+    compiled : bool
+        Whether compiled code adds (extra ``[fast]``). The result is the same.
+
+    Returns
+    -------
+    ndarray of float64, shape (postings,)
+
+    Examples
+    --------
+    >>> counts = Counts(np.array([0, 2, 2]), np.array([0, 1], np.int32), np.array([3, 4], np.uint8))
+    >>> invert_norms(counts, np.ones(2))
+    array([0.2, 0. ])
+    """
+    rows = len(counts.starts) - 1
+    norms = np.zeros(rows)
+    if compiled:
+        from matcher.kernels import add_squares
+
+        # Read-only, as mapped files are: code is compiled once for both.
+        arrays = [array.view() for array in counts]
+        for array in arrays:
+            array.flags.writeable = False
+        add_squares(*arrays, term_weights, norms)
+        norms = np.sqrt(norms)
+    for first in range(0, 0 if compiled else rows, _ROWS):
+        starts = counts.starts[first : first + _ROWS + 1]
+        entries = slice(starts[0], starts[-1])
+        squares = (counts.counts[entries] * term_weights[counts.columns[entries]]) ** 2
+        positions = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        norms[first : first + _ROWS] = np.sqrt(
+            np.bincount(positions, weights=squares, minlength=len(starts) - 1)
+        )
+    return np.divide(1.0, norms, out=np.zeros(rows), where=norms > 0)
+
+
+def check_inverse_norms(inverse: NDArray[np.generic], name: str, rows: int) -> NDArray[np.float64]:
+    """Return the inverse norms of a model after checking them.
+
+    Raises
+    ------
+    ModelDamagedError
+        When there are not `rows` of them, or one is out of range.
+
+    Examples
+    --------
+    >>> check_inverse_norms(np.array([np.nan]), "text", 1)
+    Traceback (most recent call last):
+    matcher.errors.ModelDamagedError: text.inverse_norms: expected 0 or numbers from 1e-18 to 1e+06
+    """
+    if inverse.shape != (rows,) or inverse.dtype != np.float64:
+        raise ModelDamagedError(f"{name}.inverse_norms: expected {rows} numbers of float64")
+    sound = (inverse == 0) | ((inverse >= LEAST_INVERSE_NORM) & (inverse <= LARGEST_INVERSE_NORM))  # type: ignore[operator]
+    if not np.all(sound):
+        bounds = f"{LEAST_INVERSE_NORM:g} to {LARGEST_INVERSE_NORM:g}"
+        raise ModelDamagedError(f"{name}.inverse_norms: expected 0 or numbers from {bounds}")
+    return inverse  # type: ignore[return-value]
 
 
 def _counts_to_files(counts: Counts, name: str) -> dict[str, NDArray[np.generic]]:

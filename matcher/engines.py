@@ -72,38 +72,25 @@ class EngineChoice:
 
     Parameters
     ----------
-    blocks : sequence of BlockIndex
-    rows : int
     name : str or None
         The engine asked for.
 
     Examples
     --------
-    >>> EngineChoice((), 0, None).choose(1).name
+    >>> EngineChoice(None).choose(1, 100, lambda name: None)
     'base'
     """
 
     PROFILES_BEFORE_FAST: Final = 2
     FEWEST_ROWS: Final = 2_000
 
-    def __init__(self, blocks: Sequence[BlockIndex], rows: int, name: str | None) -> None:
-        self._blocks = blocks
-        self._rows = rows
+    def __init__(self, name: str | None) -> None:
+        if name is not None:
+            make_engine(name, (), 0)
+        self.name = name or "base"
         self._lock = threading.Lock()
         self._profiles = 0
         self._decided = name is not None
-        self._engine = make_engine("base" if name is None else name, blocks, rows)
-
-    @property
-    def current(self) -> Engine:
-        """The engine in use.
-
-        Examples
-        --------
-        >>> EngineChoice((), 0, None).current.name
-        'base'
-        """
-        return self._engine
 
     @property
     def split(self) -> Splitter:
@@ -111,32 +98,39 @@ class EngineChoice:
 
         Examples
         --------
-        >>> list(EngineChoice((), 0, None).split(["C++"]).strings)
+        >>> list(EngineChoice(None).split(["C++"]).strings)
         ['c++']
         """
-        return split_compiled if self._engine.name == "fast" else split_in_python
+        return split_compiled if self.name == "fast" else split_in_python
 
-    def choose(self, profiles: int) -> Engine:
-        """Return the engine for a call that ranks so many profiles.
+    def choose(self, profiles: int, rows: int, build: Callable[[str], None]) -> str:
+        """Return the name of the engine for a call that ranks `rows` postings for so many profiles.
 
         The call that makes the fast engine pay builds it; calls in other threads use the base engine until
         it is ready. Where it cannot be built (a numba that does not fit, no place for compiled code), the
         base engine stays: nobody asked for the fast one, and the results are the same.
 
+        Parameters
+        ----------
+        profiles, rows : int
+        build : callable
+            Makes the engine of a name ready; may fail.
+
         Examples
         --------
-        >>> EngineChoice((), 0, "base").choose(1).name
+        >>> EngineChoice("base").choose(1, 100, print)
         'base'
         """
         with self._lock:
             self._profiles += profiles
-            pays = self._profiles > self.PROFILES_BEFORE_FAST and self._rows >= self.FEWEST_ROWS
-            build = pays and not self._decided and fast_is_installed()
-            self._decided |= build
-        if build:
+            pays = self._profiles > self.PROFILES_BEFORE_FAST and rows >= self.FEWEST_ROWS
+            tries = pays and not self._decided and fast_is_installed()
+            self._decided |= tries
+        if tries:
             with suppress(Exception):
-                self._engine = make_engine("fast", self._blocks, self._rows)
-        return self._engine
+                build("fast")
+                self.name = "fast"
+        return self.name
 
 
 def compiles(name: str | None, texts: int) -> bool:

@@ -48,6 +48,20 @@ class Layout(NamedTuple):
     """The most additions that one count can take: its dense part, and one for each 255 that are left."""
 
 
+class _Sides(NamedTuple):
+    """The term lists of all blocks but the first, one after the other."""
+
+    offsets: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    counts: NDArray[np.unsignedinteger[Any]]
+
+
+def _join_sides(sides: Sequence[Counts]) -> _Sides:
+    offsets = np.cumsum([0, *(len(side.columns) for side in sides)])
+    rows = np.concatenate([side.columns for side in sides] or [np.zeros(0, np.int32)])
+    return _Sides(offsets, rows, np.concatenate([side.counts for side in sides] or [np.zeros(0, np.uint8)]))
+
+
 def make_layout(by_term: Counts, rows: int) -> Layout:
     """Return the layout of term-major counts.
 
@@ -112,6 +126,8 @@ class FastEngine:
     blocks : sequence of BlockIndex
     rows : int
         Number of postings.
+    like : FastEngine, optional
+        One over the same counts, whose layout is used again.
 
     Examples
     --------
@@ -127,17 +143,28 @@ class FastEngine:
     FEW_ALLOWED: ClassVar = 0.02
     """When filters leave no larger share of the postings, those are scored one by one instead of all."""
 
-    def __init__(self, blocks: Sequence[BlockIndex], rows: int) -> None:
+    def __init__(self, blocks: Sequence[BlockIndex], rows: int, *, like: FastEngine | None = None) -> None:
         self.blocks = blocks
         self.rows = rows
-        self._base = BaseEngine(blocks, rows)
+        self._base: BaseEngine = BaseEngine(blocks, rows) if like is None else like._base.with_norms(blocks)
         self._scales: dict[tuple[bool, ...], NDArray[np.float32]] = {}
-        self._layout = make_layout(blocks[0].by_term, rows) if blocks else None
-        sides = [block.by_term for block in blocks[1:]]
-        self._side_offsets = np.cumsum([0, *(len(side.columns) for side in sides)])
-        nothing = np.zeros(0, np.int32)
-        self._side_rows = np.concatenate([side.columns for side in sides] or [nothing])
-        self._side_counts = np.concatenate([side.counts for side in sides] or [np.zeros(0, np.uint8)])
+        self._layout: Layout | None
+        self._sides: _Sides
+        if like is not None:
+            self._layout, self._sides = like._layout, like._sides
+        else:
+            self._layout = make_layout(blocks[0].by_term, rows) if blocks else None
+            self._sides = _join_sides([block.by_term for block in blocks[1:]])
+
+    def with_norms(self, blocks: Sequence[BlockIndex]) -> FastEngine:
+        """Return the engine for the same counts under other weights and norms; it shares the layout.
+
+        Examples
+        --------
+        >>> FastEngine((), 2).with_norms(()).rows
+        2
+        """
+        return FastEngine(blocks, self.rows, like=self)
 
     def propose(self, query: Query, wanted: int) -> Proposal:
         """Return the best `wanted` rows and a few more, by scores in float32.
@@ -209,7 +236,7 @@ class FastEngine:
     def _score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the scores of rows, each from its own entries in float64."""
         scores = np.zeros(len(rows))
-        scales = block_scales(self.blocks, [len(part.features) > 0 for part in query.blocks], rows)
+        scales = block_scales(self.blocks, [part.asked for part in query.blocks], rows)
         for block, part, scale in zip(self.blocks, query.blocks, scales, strict=True):
             if len(part.features) and block.weight:
                 weights = np.zeros(len(block.by_term.starts) - 1)
@@ -242,15 +269,15 @@ class FastEngine:
 
     def _prepare(self, query: Query) -> tuple[Any, ...]:
         assert self._layout is not None  # noqa: S101 - callers check
-        scale = self._scale(tuple(bool(len(part.features)) for part in query.blocks))
+        scale = self._scale(tuple(part.asked for part in query.blocks))
         main = query.blocks[0]
         places = self._layout.dense_row[main.features]
         frequent = places >= 0
         weights = main.weights.astype(np.float32)
         starts, stops, side = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((0, 2), np.float32)]
         for number, (block, part) in enumerate(zip(self.blocks[1:], query.blocks[1:], strict=True)):
-            starts.append(block.by_term.starts[part.features] + self._side_offsets[number])
-            stops.append(block.by_term.starts[part.features + 1] + self._side_offsets[number])
+            starts.append(block.by_term.starts[part.features] + self._sides.offsets[number])
+            stops.append(block.by_term.starts[part.features + 1] + self._sides.offsets[number])
             side.append(
                 np.column_stack((part.weights, np.full(len(part.weights), number))).astype(np.float32)
             )
@@ -262,8 +289,8 @@ class FastEngine:
             scale[0],
             np.concatenate(starts),
             np.concatenate(stops),
-            self._side_rows,
-            self._side_counts,
+            self._sides.rows,
+            self._sides.counts,
             np.concatenate(side),
             scale[1:],
         )

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue, Categories
-from matcher.errors import FilterError, PostingError
+from matcher.errors import FilterError, OptionError, PostingError
 from matcher.posting import (
     is_remote,
     normalise_hashtag,
@@ -27,7 +27,7 @@ from matcher.posting import (
     to_milliseconds,
 )
 
-__all__: Final = ["FILTERS", "Filter", "select_postings"]
+__all__: Final = ["FILTERS", "Filter", "parse_moment", "select_postings"]
 
 Mask = NDArray[np.bool_]
 
@@ -79,8 +79,17 @@ class Filter:
         return isinstance(self.example, list)
 
 
-def select_postings(catalogue: Catalogue, filters: Mapping[str, Any]) -> tuple[Mask, dict[str, int]]:
+def select_postings(
+    catalogue: Catalogue, filters: Mapping[str, Any], held: Mask | None = None
+) -> tuple[Mask, dict[str, int]]:
     """Return which postings pass all filters, and how many each filter alone removes.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    filters : mapping
+    held : ndarray of bool, shape (postings,), optional
+        Which postings there are to choose from; all by default.
 
     Raises
     ------
@@ -97,14 +106,15 @@ def select_postings(catalogue: Catalogue, filters: Mapping[str, Any]) -> tuple[M
     """
     if not isinstance(filters, Mapping):
         raise FilterError(f"filters must be a mapping of names to values, got {filters!r}")
-    kept = np.ones(len(catalogue), np.bool_)
+    kept = np.ones(len(catalogue), np.bool_) if held is None else held.copy()
+    total = np.count_nonzero(kept)
     removed: dict[str, int] = {}
     for name, value in filters.items():
         if name not in FILTERS:
             raise FilterError(f"unknown filter {name!r}: use one of {', '.join(FILTERS)}")
         row = FILTERS[name]
         mask = row.select(catalogue, row.parse(value))
-        removed[name] = int(len(mask) - np.count_nonzero(mask))
+        removed[name] = int(total - np.count_nonzero(mask if held is None else mask & held))
         kept &= mask
     return kept, removed
 
@@ -154,22 +164,41 @@ def _parse_tags(name: str) -> Callable[[Any], list[str]]:
 
 def _parse_moment(name: str) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
-        moment = value
-        if isinstance(value, str):
-            try:
-                moment = datetime.fromisoformat(value.strip())
-            except ValueError:
-                raise _fail(name, value, "a date such as 2026-03-01") from None
-        elif isinstance(value, date) and not isinstance(value, datetime):
-            moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        if not isinstance(moment, datetime):
-            raise _fail(name, value, "a date such as 2026-03-01")
         try:
-            return to_milliseconds(moment)
-        except PostingError:
-            raise _fail(name, value, "a date within the calendar") from None
+            return parse_moment(value)
+        except OptionError as error:
+            raise FilterError(f"filter {name}: {error}") from None
 
     return parse
+
+
+def parse_moment(value: Any) -> int:
+    """Return a date or moment, or its ISO 8601 text, in milliseconds since 1970; UTC when it names no zone.
+
+    Raises
+    ------
+    OptionError
+        When it is no date, or outside the calendar.
+
+    Examples
+    --------
+    >>> parse_moment("2026-03-01"), parse_moment(date(2026, 3, 1))
+    (1772323200000, 1772323200000)
+    """
+    moment = value
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            moment = None
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(moment, datetime):
+        raise OptionError(f"expected a date such as 2026-03-01, got {value!r}")
+    try:
+        return to_milliseconds(moment)
+    except PostingError:
+        raise OptionError(f"expected a date within the calendar, got {value!r}") from None
 
 
 # --- columns --------------------------------------------------------------------------------------

@@ -23,9 +23,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import BaseEngine, Engine, Proposal, Query, block_scales, gather
+from matcher.base import BaseEngine, Engine, Proposal, Query, block_scales
 from matcher.counts import BlockIndex
 from matcher.learning import BlockQuery
+from matcher.strings import gather
 
 __all__: Final = ["Contributions", "Index", "Ranking"]
 
@@ -172,29 +173,44 @@ class Index:
         order = np.lexsort((rows, -scores))[:k]
         return Ranking(rows[order], scores[order], contributions.take(order))
 
-    def rank_of(self, query: Query, row: int) -> tuple[int, Ranking]:
-        """Return the rank (from 1) of one posting among all, and the ranking of it alone.
+    def score_row(self, query: Query, row: int) -> Ranking:
+        """Return the ranking of one posting alone.
 
         Examples
         --------
-        >>> from matcher.counts import Counts
-        >>> counts = Counts(np.array([0, 1, 2]), np.array([0, 0], np.int32), np.array([1, 1], np.uint8))
-        >>> index = Index((BlockIndex.from_counts(1.0, counts, np.ones(1)),), 2)
-        >>> rank, alone = index.rank_of(Query([BlockQuery(np.array([0], np.int32), np.array([1.0]))]), 1)
-        >>> rank, alone.scores
-        (2, array([1.]))
+        >>> Index((), 2).score_row(Query((), None, [np.array([0.0, 0.5])]), 1).scores
+        array([0.5])
         """
-        base = self._base()
-        proposed, error = base.score_all(query)
-        alone = self._rescore(query, 1, base, np.array([row]))
-        score = float(alone.scores[0])
+        return self._rescore(query, 1, self._base(), np.array([row]))
+
+    def count_ahead(self, query: Query, score: float, before: int) -> int:
+        """Return how many postings rank ahead of one with this score whose id sorts after `before` of them.
+
+        Parameters
+        ----------
+        query : Query
+            Postings that its mask leaves out are not counted.
+        score : float
+            Canonical.
+        before : int
+            Postings in rows below this one go first when scores are equal.
+
+        Examples
+        --------
+        >>> query = Query((), None, [np.array([0.5, 0.25, 0.5])])
+        >>> Index((), 3).count_ahead(query, 0.5, 1), Index((), 3).count_ahead(query, 0.25, 3)
+        (1, 3)
+        """
+        proposed, error = self._base().score_all(query)
+        allowed = np.ones(self.rows, np.bool_) if query.mask is None else query.mask
         if not score:  # behind everything that scores, and among its like by row
-            return 1 + int(np.count_nonzero(proposed > 0)) + int(np.count_nonzero(proposed[:row] <= 0)), alone
+            ahead = (proposed > 0) | (np.arange(self.rows) < before)
+            return int(np.count_nonzero(ahead & allowed))
         gap = proposed - score
-        near = np.flatnonzero(np.abs(gap) <= 2 * error)
+        near = np.flatnonzero((np.abs(gap) <= 2 * error) & allowed)
         scores = self.contributions(query.blocks, near, query.boosts).scores(len(near))
-        ahead = (scores > score) | ((scores == score) & (near < row))
-        return 1 + int(np.count_nonzero(gap > 2 * error)) + int(np.count_nonzero(ahead)), alone
+        ahead = (scores > score) | ((scores == score) & (near < before))
+        return int(np.count_nonzero((gap > 2 * error) & allowed)) + int(np.count_nonzero(ahead))
 
     def contributions(
         self,
@@ -216,7 +232,7 @@ class Index:
         array([1.])
         """
         engine = engine or self._base()
-        scales = block_scales(self.blocks, [len(query.features) > 0 for query in queries], rows)
+        scales = block_scales(self.blocks, [query.asked for query in queries], rows)
         parts: list[Contributions] = []
         for number, (block, query) in enumerate(zip(self.blocks, queries, strict=True)):
             if not len(query.features) or block.weight == 0:

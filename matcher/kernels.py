@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-__all__: Final = ["BLOCK", "PAGE", "add_rows", "fill_layout", "match_entries", "scan"]
+__all__: Final = ["BLOCK", "PAGE", "add_rows", "add_squares", "fill_layout", "match_entries", "scan"]
 
 PAGE: Final = 4096
 """Postings in a page: its sums (16 KiB) stay in the first-level cache while dense rows stream by."""
@@ -309,3 +309,24 @@ def add_rows(
         for entry in range(starts[rows[position]], starts[rows[position] + 1]):
             total += counts[entry] * weights[columns[entry]]
         scores[position] += total * scale[position]
+
+
+@njit(cache=True, nogil=True)
+def add_squares(starts: Any, columns: Any, counts: Any, weights: Any, sums: Any) -> None:
+    """Write the sum of squared weighted counts of each row, added from its first entry to its last.
+
+    Parameters
+    ----------
+    starts, columns, counts : ndarray
+        The matrix, see `matcher.counts.Counts`.
+    weights : ndarray of float64
+        Of all columns.
+    sums : ndarray of float64
+        One for each row.
+    """
+    for row in range(sums.shape[0]):
+        total = 0.0
+        for entry in range(starts[row], starts[row + 1]):
+            value = counts[entry] * weights[columns[entry]]
+            total += value * value
+        sums[row] = total

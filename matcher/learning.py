@@ -34,10 +34,25 @@ class BlockQuery(NamedTuple):
     weights : ndarray of float64
         ``count * weight**2 / norm`` of each: the term's weight on the profile's side, L2-normalised,
         times its weight on the posting's side, so that postings are scored from their bare counts.
+    elsewhere : bool
+        Whether the profile has data in this block that no posting at hand shares: its features are those of
+        other segments. A posting with data then differs from the profile; it does not lack a side.
     """
 
     features: NDArray[np.int32]
     weights: NDArray[np.float64]
+    elsewhere: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether the profile has data in this block.
+
+        Examples
+        --------
+        >>> BlockQuery(np.zeros(0, np.int32), np.zeros(0)).asked
+        False
+        """
+        return self.elsewhere or len(self.features) > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +76,26 @@ class BlockFeatures:
     document_frequency: NDArray[np.int64]
     postings: int
     term_weights: NDArray[np.float64]
+
+    @classmethod
+    def learn(
+        cls,
+        block: FeatureBlock,
+        vocabulary: StringTable,
+        document_frequency: NDArray[np.int64],
+        postings: int,
+    ) -> BlockFeatures:
+        """Return what a block makes of the frequencies of its terms.
+
+        Examples
+        --------
+        >>> from matcher.features import TextBlock
+        >>> table = StringTable.from_strings(["koch"])
+        >>> BlockFeatures.learn(TextBlock(), table, np.array([1]), 1).term_weights
+        array([1.])
+        """
+        weights = block.term_weights(document_frequency, postings)
+        return cls(block, vocabulary, document_frequency, postings, weights)
 
     @classmethod
     def from_files(
@@ -89,8 +124,7 @@ class BlockFeatures:
             or not np.all((frequency >= 1) & (frequency <= postings))  # type: ignore[operator]
         ):
             raise ModelDamagedError(f"{block.name}.document_frequency: expected counts of 1 to {postings!r}")
-        weights = block.term_weights(frequency, postings)  # type: ignore[arg-type]
-        return cls(block, vocabulary, frequency, postings, weights)  # type: ignore[arg-type]
+        return cls.learn(block, vocabulary, frequency, postings)  # type: ignore[arg-type]
 
     def to_files(self) -> dict[str, NDArray[np.generic]]:
         """Return vocabulary and frequencies by file name; weights follow from them.
@@ -172,6 +206,8 @@ def fit_block(
     counted = count_documents(postings, block.posting_content, compiled=compiled, threads=threads)
     total = len(counted.by_document.starts) - 1
     frequency = np.diff(counted.by_term.starts)
-    weights = block.term_weights(frequency, total)
-    index = BlockIndex.from_counts(float(block.weight), counted.by_document, weights, counted.by_term)
-    return BlockFeatures(block, counted.vocabulary, frequency, total, weights), index
+    features = BlockFeatures.learn(block, counted.vocabulary, frequency, total)
+    index = BlockIndex.from_counts(
+        float(block.weight), counted.by_document, features.term_weights, counted.by_term
+    )
+    return features, index

@@ -1,4 +1,4 @@
-"""`Matcher`: learns from postings, ranks them for a profile, explains, saves and loads.
+"""`Matcher`: learns from postings, ranks them for a profile, explains, takes in news, saves and loads.
 
 The one conductor: features, index, filters, boosts and store know nothing of each other.
 """
@@ -6,55 +6,57 @@ The one conductor: features, index, filters, boosts and store know nothing of ea
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
-import numpy as np
-from numpy.typing import NDArray
-
-from matcher import analyzer, engines, store
-from matcher._version import __version__
-from matcher.base import Query
-from matcher.boosts import BOOSTS, Boost
-from matcher.catalogue import Catalogue
-from matcher.counts import BlockIndex
-from matcher.engines import EngineChoice
-from matcher.errors import (
-    DuplicatePostingError,
-    ModelDamagedError,
-    ModelSchemaError,
-    OptionError,
-    PostingError,
-)
-from matcher.features import FeatureBlock, block_from_settings, check_blocks, default_blocks
-from matcher.filters import select_postings
-from matcher.index import Index, Ranking
-from matcher.learning import BlockFeatures, BlockQuery, fit_block
-from matcher.personal import remove_personal_data
+from matcher import engines, store
+from matcher.changes import Changes
+from matcher.collection import collect
+from matcher.errors import ModelConflictError, ModelDamagedError, ModelSchemaError, OptionError
+from matcher.features import FeatureBlock, check_blocks, default_blocks
+from matcher.filters import parse_moment
+from matcher.persistence import read_snapshot, segment_files, write_snapshot
 from matcher.posting import Posting
-from matcher.profile import Profile
-from matcher.recommendation import Contribution, Recommendation, Recommendations
+from matcher.recommender import Progress, Recommender, build_engines, check_at_least_1
+from matcher.segments import Segment
+from matcher.snapshot import Snapshot
+from matcher.updates import (
+    add_postings,
+    collect_postings,
+    compact_parts,
+    expire_postings,
+    remove_postings,
+)
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-__all__: Final = ["Matcher"]
-
-BATCH: Final = 64
-"""Profiles that pass over the postings together."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage, how many of it are done, and how many there are (0 when not known)."""
+__all__: Final = ["Compaction", "Matcher"]
 
 
-class Matcher:
-    """Ranks postings against a profile. Make one with `fit` or `load`; it does not change afterwards.
+class Compaction(NamedTuple):
+    """What `Matcher.compact` left behind.
 
-    A matcher may be used by any number of threads at once. Other processes load the model themselves: a
-    matcher cannot be pickled.
+    Attributes
+    ----------
+    generation : int
+        The one that was published; 0 for a matcher that belongs to no model directory.
+    in_use : tuple of int
+        Older generations that somebody still reads; they keep deleted text until they are collected.
+    """
+
+    generation: int
+    in_use: tuple[int, ...]
+
+
+class Matcher(Recommender):
+    """Ranks postings against a profile. Make one with `fit`, `load` or `open`.
+
+    A matcher may be used by any number of threads at once: each call sees the postings as they are when it
+    begins, and news (`add`, `update`, `remove`, `expire`, `refit`, `reload_if_changed`) show from the next
+    call on. Other processes open the model themselves: a matcher cannot be pickled.
 
     Examples
     --------
@@ -67,15 +69,18 @@ class Matcher:
     1 0.632 Staff Nurse
     """
 
-    def __init__(
-        self, catalogue: Catalogue, features: Sequence[BlockFeatures], index: Index, engine: str | None = None
-    ) -> None:
-        self._catalogue = catalogue
-        self._features = tuple(features)
-        self._index = index
-        self._engines = EngineChoice(index.blocks, index.rows, engine)
+    def __init__(self, snapshot: Snapshot, engine: str | None = None) -> None:
+        super().__init__(snapshot, engine)
+        self._asked = engine
         self._replaced: tuple[str, ...] = ()
+        self._lock = threading.RLock()  # of those who change the matcher; those who rank do not wait
+        self._path: str | os.PathLike[str] | None = None
         self._generation = 0
+        self._key: bytes | None = None
+        self._verify = True
+        self._stored: store.StoredModel | None = None
+        self._files: WeakKeyDictionary[Segment, dict[str, store.StoredFile]] = WeakKeyDictionary()
+        self._is_changed = False
 
     @classmethod
     def fit(
@@ -129,192 +134,277 @@ class Matcher:
         1
         """
         chosen = check_blocks(default_blocks() if blocks is None else blocks)
-        _check_at_least_1("threads", threads)
-        by_id: dict[str, Posting] = {}
-        replaced: dict[str, None] = {}
-        for posting in postings:
-            if not isinstance(posting, Posting):
-                raise PostingError(
-                    f"expected a Posting, got {type(posting).__name__}: use read_postings() for files"
-                )
-            before = by_id.get(posting.id, posting)
-            if before != posting:
-                if strict:
-                    raise DuplicatePostingError(f"two different postings have the id {posting.id!r}")
-                replaced[posting.id] = None
-            by_id[posting.id] = posting
-        ordered = [by_id[posting_id] for posting_id in sorted(by_id)]
-        compiled = engines.compiles(engine, len(ordered))
-        features, indexes = [], []
-        for block in chosen:
-            reported = _reporting(ordered, f"counting {block.name}", progress)
-            fitted, block_index = fit_block(block, reported, compiled=compiled, threads=threads)
-            features.append(fitted)
-            indexes.append(block_index)
-        matcher = cls(Catalogue.from_postings(ordered), features, Index(tuple(indexes), len(ordered)), engine)
-        matcher._replaced = tuple(replaced)
+        check_at_least_1("threads", threads)
+        by_id, replaced = collect_postings(postings, strict=strict)
+        compiled = engines.compiles(engine, len(by_id))
+        snapshot = Snapshot.empty(chosen)
+        segment = Segment.from_postings(
+            list(by_id.values()), chosen, compiled=compiled, threads=threads, progress=progress
+        )
+        if by_id:
+            snapshot = snapshot.with_segment(segment).refit(compiled=compiled)
+        matcher = cls(snapshot, engine)
+        matcher._replaced = replaced
         return matcher
 
-    def recommend(
+    def add(
         self,
-        profile: Profile | str,
-        k: int = 10,
+        postings: Iterable[Posting],
         *,
-        filters: Mapping[str, Any] | None = None,
-        boosts: Sequence[Boost] = (),
-    ) -> Recommendations:
-        """Return the `k` postings nearest to a profile: exact, best first, ties by posting id.
+        strict: bool = False,
+        threads: int = 1,
+        progress: Progress | None = None,
+    ) -> Changes:
+        """Take in postings; those that are held under the same id are replaced.
+
+        They are ranked from the next call on, by the weights of the last fit: words that no posting had
+        before do not count until `refit`. What is the same to the last byte is left alone.
 
         Parameters
         ----------
-        profile : Profile or str
-            A CV's text.
-        k : int
-            At least 1. When fewer postings pass the filters, all of them come back.
-        filters : mapping, optional
-            Vetoes by name, applied before the best are chosen; see `matcher.filters.FILTERS`. Values of
-            None are ignored.
-        boosts : sequence of Boost, optional
-            `matcher.boosts.Featured`, `matcher.boosts.Freshness`; none by default.
+        postings : iterable of Posting
+            Of several with one id, the last wins.
+        strict : bool
+            Raise, and change nothing, when a posting is held (or given twice) with other contents.
+        threads, progress
+            As in `fit`.
 
         Returns
         -------
-        Recommendations
-            Postings that have nothing in common with the profile come last, with a score of 0; when that
-            is all there is, `notice` says why.
+        Changes
 
         Raises
         ------
-        OptionError, FilterError
-            When an argument makes no sense.
+        DuplicatePostingError
+            Only when `strict`.
+        PostingError
+            When something other than a `Posting` is among the postings. Nothing has changed then.
 
         Examples
         --------
-        >>> cook = Posting(id="1", title="Cook", location="Bern")
-        >>> matcher = Matcher.fit([cook, Posting(id="2", title="Cook")])
-        >>> ranking = matcher.recommend("cook", filters={"location": "Bern"})
-        >>> [recommendation.posting.id for recommendation in ranking], ranking.removed
-        (['1'], {'location': 1})
-        >>> matcher.recommend("").notice
-        'the profile is empty: every score is 0'
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook")])
+        >>> matcher.add([Posting(id="2", title="Cook in Bern"), Posting(id="1", title="Cook")])
+        Changes(added=('2',), changed=(), removed=(), unchanged=('1',), unknown=())
         """
-        return self.recommend_many([profile], k, filters=filters, boosts=boosts)[0]
+        return self._add(postings, strict=strict, only_known=False, threads=threads, progress=progress)
 
-    def recommend_many(
+    def update(
         self,
-        profiles: Iterable[Profile | str],
-        k: int = 10,
+        postings: Iterable[Posting],
         *,
-        filters: Mapping[str, Any] | None = None,
-        boosts: Sequence[Boost] = (),
+        strict: bool = False,
         threads: int = 1,
         progress: Progress | None = None,
-    ) -> list[Recommendations]:
-        """Return `recommend` of each profile, faster than one call after the other.
-
-        Up to `BATCH` profiles are read and looked up together, and with the fast engine the postings pass
-        through the processor's caches once for all of them. Memory besides the result (some 80 KB a profile)
-        does not grow with the number of profiles: a thread needs about 2 MB with the fast engine, and with
-        the base engine (also used for more than 1,000 recommendations, and where many scores tie) some 40
-        bytes a posting and 30 bytes an entry of the profile's term lists.
+    ) -> Changes:
+        """Replace postings that are held; others are left out and reported as unknown.
 
         Parameters
         ----------
-        profiles : iterable of Profile or str
-        k, filters, boosts
-            As in `recommend`; the same for all profiles.
-        threads : int
-            At least 1. The result does not depend on it.
-        progress : callable, optional
-            Called with ``(stage, done, total)``.
+        postings, threads, progress
+            As in `add`.
+        strict : bool
+            Raise, and change nothing, when a posting is not held, or given twice with other contents.
 
         Returns
         -------
-        list of Recommendations
-            In the order of the profiles.
+        Changes
+
+        Raises
+        ------
+        UnknownPostingError, DuplicatePostingError
+            Only when `strict`.
+        PostingError
+            When something other than a `Posting` is among the postings.
 
         Examples
         --------
-        >>> matcher = Matcher.fit([Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")])
-        >>> [ranking[0].posting.title for ranking in matcher.recommend_many(["nurse", "cook"], k=1)]
-        ['Nurse', 'Cook']
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook")])
+        >>> matcher.update([Posting(id="1", title="Chef"), Posting(id="2", title="Nurse")])
+        Changes(added=(), changed=('1',), removed=(), unchanged=(), unknown=('2',))
         """
-        _check_at_least_1("k", k)
-        _check_at_least_1("threads", threads)
-        listed = [_as_profile(profile) for profile in profiles]
-        if isinstance(filters, Mapping):
-            filters = {name: value for name, value in filters.items() if value is not None}
-        mask, removed = select_postings(self._catalogue, {} if filters is None else filters)
-        boosts = _order_boosts(boosts)
-        lifts = self._lifts(boosts)
-        considered = int(np.count_nonzero(mask))
-        engine = self._engines.choose(len(listed))
-        found: list[Recommendations] = []
+        return self._add(postings, strict=strict, only_known=True, threads=threads, progress=progress)
 
-        def rank_batch(batch: Sequence[Profile]) -> list[Recommendations]:
-            queries = [Query(blocks, mask if filters else None, lifts) for blocks in self._queries(batch)]
-            rankings = self._index.search_many(queries, int(k), engine)
-            read = cache(self._catalogue.__getitem__)  # the same postings are recommended to many
-            return [
-                self._recommendations(profile, query, ranking, boosts, considered, removed, read)
-                for profile, query, ranking in zip(batch, queries, rankings, strict=True)
-            ]
-
-        size = max(1, min(BATCH, -(-len(listed) // int(threads))))
-        batches = [listed[start : start + size] for start in range(0, len(listed), size)]
-        with _make_pool(threads if len(batches) > 1 else 1) as pool:
-            for batch in pool.map(rank_batch, batches) if pool else map(rank_batch, batches):
-                found += batch
-                if progress is not None:
-                    progress("ranking", len(found), len(listed))
-        return found
-
-    def _recommendations(
+    def _add(
         self,
-        profile: Profile,
-        query: Query,
-        ranking: Ranking,
-        boosts: Sequence[Boost],
-        considered: int,
-        removed: Mapping[str, int],
-        read: Callable[[int], Posting],
-    ) -> Recommendations:
-        items = self._describe(ranking, range(1, len(ranking.rows) + 1), boosts, read)
-        return Recommendations(
-            items, considered, removed, self._notice(profile, query.blocks, items, considered)
-        )
+        postings: Iterable[Posting],
+        *,
+        strict: bool,
+        only_known: bool,
+        threads: int,
+        progress: Progress | None,
+    ) -> Changes:
+        check_at_least_1("threads", threads)
+        by_id, _ = collect_postings(postings, strict=strict)
+        with self._lock:
+            compiled = self._engines.name == "fast"
 
-    def explain(
-        self, profile: Profile | str, posting_id: str, *, boosts: Sequence[Boost] = ()
-    ) -> Recommendation:
-        """Return one posting's score, rank among all postings, and contributions.
+            def count(some: Sequence[Posting]) -> Segment:
+                counted = compiled or engines.compiles(self._asked, len(some))
+                return Segment.from_postings(
+                    some, self._snapshot.blocks, compiled=counted, threads=threads, progress=progress
+                )
+
+            snapshot, changes = add_postings(
+                self._snapshot, by_id, count, strict=strict, only_known=only_known, compiled=compiled
+            )
+            self._change(snapshot, changes)
+        return changes
+
+    def remove(self, ids: Iterable[str], *, strict: bool = False) -> Changes:
+        """Hold some postings no more. They are gone from rankings at once, and from the disk after `compact`.
 
         Parameters
         ----------
-        profile : Profile or str
-        posting_id : str
-        boosts : sequence of Boost, optional
-            Those given to `recommend`.
+        ids : iterable of str
+        strict : bool
+            Raise, and remove nothing, when a posting is not held.
+
+        Returns
+        -------
+        Changes
 
         Raises
         ------
         UnknownPostingError
-            When no posting has this id.
+            Only when `strict`.
+
+        Examples
+        --------
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook"), Posting(id="2", title="Cook")])
+        >>> matcher.remove(["1", "x"]), len(matcher)
+        (Changes(added=(), changed=(), removed=('1',), unchanged=(), unknown=('x',)), 1)
+        """
+        with self._lock:
+            snapshot, changes = remove_postings(self._snapshot, ids, strict=strict)
+            self._change(snapshot, changes)
+        return changes
+
+    def expire(self, before: datetime | date | str) -> Changes:
+        """Remove the postings dated earlier than a moment; those without a date stay.
+
+        Parameters
+        ----------
+        before : datetime, date or str
+            Text in ISO 8601; UTC when it names no zone.
+
+        Returns
+        -------
+        Changes
+
+        Raises
+        ------
+        OptionError
+            When `before` is no date.
+
+        Examples
+        --------
+        >>> matcher = Matcher.fit([Posting(id="1", posted=datetime(2026, 1, 1)), Posting(id="2")])
+        >>> matcher.expire("2026-02-01").removed
+        ('1',)
+        """
+        moment = parse_moment(before)
+        with self._lock:
+            snapshot, changes = expire_postings(self._snapshot, moment)
+            self._change(snapshot, changes)
+        return changes
+
+    def refit(self) -> None:
+        """Learn vocabularies, frequencies and weights anew from the postings held.
+
+        The result is that of `fit` on these postings, bit for bit, in a fraction of the time: stored counts
+        are read, not texts.
+
+        Examples
+        --------
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook")])
+        >>> _ = matcher.add([Posting(id="2", title="Nurse")])
+        >>> matcher.refit()
+        >>> [*matcher.features[0].vocabulary]
+        ['cook', 'nurse']
+        """
+        with self._lock:
+            if not self._snapshot.is_fitted:
+                self._snapshot = self._snapshot.refit(compiled=self._engines.name == "fast")
+                self._is_changed = True
+
+    def compact(self) -> Compaction:
+        """Write what is held without anything that was removed, and learn anew.
+
+        A matcher that belongs to a model directory (it was loaded from there, or saved there last) publishes
+        the result as its next generation, and deletes all older ones: they hold the removed text. Those that
+        somebody has open stay until they are collected; the result names them.
+
+        Returns
+        -------
+        Compaction
+
+        Raises
+        ------
+        ModelWriteError
+            As for `save`.
 
         Examples
         --------
         >>> matcher = Matcher.fit([Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")])
-        >>> matcher.explain("Nurse in Bern", "2").contributions
-        (Contribution(block='text', feature='nurse', value=1.0),)
+        >>> _ = matcher.remove(["2"])
+        >>> matcher.compact()
+        Compaction(generation=0, in_use=())
         """
-        row = self._catalogue.row(posting_id)
-        boosts = _order_boosts(boosts)
-        query = Query(self._queries([_as_profile(profile)])[0], None, self._lifts(boosts))
-        rank, alone = self._index.rank_of(query, row)
-        return self._describe(alone, [rank], boosts, self._catalogue.__getitem__)[0]
+        with self._lock:
+            before = self._snapshot
+            self._snapshot = compact_parts(before)
+            self._is_changed |= self._snapshot is not before
+            if self._path is None:
+                return Compaction(0, ())
+            path = self._path
+            with store.lock_model(path) as lock:
+                generation = self._save(path, lock, self._key, None)
+                return Compaction(generation, tuple(collect(path, 1, lock=lock).in_use))
 
-    def save(self, path: str | os.PathLike[str]) -> int:
+    def snapshot(self) -> Matcher:
+        """Return a matcher of what is held now; later changes to either do not show in the other.
+
+        Nothing is copied.
+
+        Examples
+        --------
+        >>> matcher = Matcher.fit([Posting(id="1", title="Cook")])
+        >>> before = matcher.snapshot()
+        >>> _ = matcher.remove(["1"])
+        >>> len(before), len(matcher)
+        (1, 0)
+        """
+        copied = Matcher(self._snapshot, self._asked)
+        copied._generation = self._generation
+        copied._stored = self._stored  # it holds the generation that the arrays are mapped from
+        return copied
+
+    def _change(self, snapshot: Snapshot, changes: Changes) -> None:
+        self._snapshot = snapshot
+        self._is_changed |= bool(changes)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        keep: int | None = None,
+        key: bytes | None = None,
+        note: Mapping[str, Any] | None = None,
+    ) -> int:
         """Write the matcher as the next generation of the model directory `path`, atomically.
+
+        Segments that an earlier generation of the directory has already are linked, not written again.
+
+        Parameters
+        ----------
+        path : path-like
+        keep : int, optional
+            Delete all but so many generations afterwards, oldest first, except those that somebody reads.
+            All are kept by default.
+        key : bytes, optional
+            Sign the manifest with this secret of at least 16 bytes; see `load`.
+        note : mapping, optional
+            JSON values to keep in the manifest.
 
         Returns
         -------
@@ -323,6 +413,11 @@ class Matcher:
 
         Raises
         ------
+        ModelLockedError
+            When somebody else is writing this model.
+        ModelConflictError
+            When the matcher comes from this directory, and a generation was published there since: saving
+            would undo it. `reload_if_changed` and repeat the changes.
         ModelWriteError
             When it cannot be written; the model that was there still is.
 
@@ -333,26 +428,49 @@ class Matcher:
         ...     Matcher.fit([Posting(id="1", title="Cook")]).save(folder)
         1
         """
-        files = self._catalogue.to_files()
-        settings = []
-        for fitted, block_index in zip(self._features, self._index.blocks, strict=True):
-            block = fitted.block
-            files |= fitted.to_files() | block_index.to_files(block.name)
-            settings.append({"postings": fitted.postings, "settings": block.settings()})
-        content = {
-            "analyzer": analyzer.VERSION,
-            "blocks": settings,
-            "library": __version__,
-            "postings": len(self._catalogue),
-            "unicode": unicodedata.unidata_version,
+        if keep is not None:
+            check_at_least_1("keep", keep)
+        with self._lock, store.lock_model(path) as lock:
+            generation = self._save(path, lock, key, note)
+            if keep is not None:
+                collect(path, keep, lock=lock)
+            return generation
+
+    def _save(
+        self,
+        path: str | os.PathLike[str],
+        lock: store.WriteLock,
+        key: bytes | None,
+        note: Mapping[str, Any] | None,
+    ) -> int:
+        content, files, owners = write_snapshot(self._snapshot, note)
+        kept = {
+            name: stored
+            for name, (segment, within) in owners.items()
+            if (stored := self._files.get(segment, {}).get(within)) is not None
         }
-        return store.write_model(path, content, files)
+        expected = self._generation if self._path is not None and _is_same(path, self._path) else None
+        published = store.write_model(path, content, files, kept=kept, expected=expected, key=key, lock=lock)
+        # Opened to hold it, as a reader does. Its bytes need no check: they were written a moment ago.
+        opened = store.read_model(path, verify=False, generation=published.generation)
+        self._adopt(replace(opened, verified=True))
+        self._path, self._key, self._is_changed = path, key, False
+        return published.generation
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, verify: bool = True, engine: str | None = None) -> Matcher:
-        """Open the current generation of a model directory.
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        verify: bool = True,
+        engine: str | None = None,
+        key: bytes | None = None,
+        generation: int | None = None,
+    ) -> Matcher:
+        """Open a model directory.
 
-        Arrays are memory-mapped. Nothing in the model is executed, and everything is checked first.
+        Arrays are memory-mapped. Nothing in the model is executed, and everything is checked first. As long
+        as the matcher lives, nobody deletes the generation it has open.
 
         Parameters
         ----------
@@ -362,11 +480,15 @@ class Matcher:
             that nothing crashes, but not whether the entries by posting and by term are the same ones.
         engine : {"base", "fast"}, optional
             Who finds candidates; see `engine`. The rankings are the same.
+        key : bytes, optional
+            The secret the model must be signed with.
+        generation : int, optional
+            Which one to open; the current one by default.
 
         Raises
         ------
         ModelError
-            When there is no model, or it is damaged, or of another version.
+            When there is no model, or it is damaged, of another version, or signed by somebody else.
 
         Examples
         --------
@@ -376,72 +498,76 @@ class Matcher:
         ...     print(Matcher.load(folder))
         <Matcher: 1 posting, 1 text and 0 hashtags features>
         """
-        stored = store.read_model(path, verify=verify)
-        try:
-            matcher = cls._from_stored(stored, engine)
-        except KeyError as error:
-            raise ModelDamagedError(f"{path}: {error} is missing from the model; train it again") from None
-        except ModelDamagedError as error:
-            raise type(error)(f"{path}: {error}; train the model again") from None
+        stored = store.read_model(path, verify=verify, key=key, generation=generation)
+        matcher = cls(_read_stored(stored, path, {}), engine)
+        matcher._path, matcher._key, matcher._verify = path, key, verify
+        matcher._adopt(stored)
         stored.release()
-        matcher._generation = stored.generation
         return matcher
 
-    @classmethod
-    def _from_stored(cls, stored: store.StoredModel, engine: str | None) -> Matcher:
-        content = stored.content
-        if content["analyzer"] != analyzer.VERSION:
-            raise ModelSchemaError(
-                f"the model's words were made by analyzer {content['analyzer']!r}, this version has "
-                f"{analyzer.VERSION}: train the model again"
-            )
-        catalogue = Catalogue.from_files(stored.files)
-        rows = len(catalogue)
-        if content["postings"] != rows or not isinstance(content["blocks"], list):
-            raise ModelDamagedError("manifest.json: number of postings or list of blocks is wrong")
-        features, indexes = [], []
-        for entry in content["blocks"]:
-            if not isinstance(entry, dict) or not isinstance(entry["settings"], dict):
-                raise ModelDamagedError("manifest.json: malformed block")
-            block = block_from_settings(entry["settings"])
-            if type(entry["postings"]) is not int or entry["postings"] != rows:
-                raise ModelDamagedError(
-                    f"manifest.json: block {block.name!r} was not fitted on {rows} postings"
+    open = load
+    """`load`, for those who stay and follow new generations by `reload_if_changed`."""
+
+    def reload_if_changed(self) -> bool:
+        """Go on with the current generation of the model directory, if another one was published.
+
+        Cheap enough for every request: when nothing was published, one small file is read. Segments that are
+        open already are neither read nor checked again. Calls in other threads end with the generation they
+        began with.
+
+        Returns
+        -------
+        bool
+            Whether there is another generation now.
+
+        Raises
+        ------
+        OptionError
+            When the matcher belongs to no model directory.
+        ModelConflictError
+            When it has changes that were not saved.
+        ModelError
+            When the new generation cannot be used; the one that was open still is.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Matcher.fit([Posting(id="1", title="Cook")]).save(folder)
+        ...     service = Matcher.open(folder)
+        ...     before = service.reload_if_changed()
+        ...     _ = Matcher.fit([Posting(id="2", title="Nurse")]).save(folder)
+        ...     print(before, service.reload_if_changed(), service.postings.ids)
+        False True ['2']
+        """
+        if self._path is None or self._stored is None:
+            raise OptionError("this matcher belongs to no model directory: save it, or open one")
+        if self._stored.is_current():
+            return False
+        with self._lock:
+            if self._stored.is_current():  # another thread was faster
+                return False
+            if self._is_changed:
+                raise ModelConflictError(
+                    f"{self._path}: another generation was published, but this matcher has changes that were "
+                    "not saved: open the model again and repeat them"
                 )
-            fitted = BlockFeatures.from_files(stored.files, block, rows)
-            size = rows, len(fitted.vocabulary)
-            block_index = BlockIndex.from_files(stored.files, block.name, float(block.weight), *size)
-            if not np.array_equal(fitted.document_frequency, np.diff(block_index.by_term.starts)):
-                raise ModelDamagedError(f"{block.name}: document frequencies differ from the matrix")
-            features.append(fitted)
-            indexes.append(block_index)
-        try:
-            check_blocks([fitted.block for fitted in features])
-        except OptionError as error:
-            raise ModelDamagedError(f"manifest.json: {error}") from None
-        return cls(catalogue, features, Index(tuple(indexes), rows), engine)
+            stored = store.read_model(self._path, verify=self._verify, key=self._key, previous=self._stored)
+            known = {_digests(files): segment for segment, files in self._files.items()}
+            snapshot = _read_stored(stored, self._path, known)
+            if self._engines.name != "base":
+                build_engines(snapshot, self._engines.name)
+            self._snapshot = snapshot
+            self._adopt(stored)
+        return True
 
-    @property
-    def postings(self) -> Catalogue:
-        """The postings, in ascending order of id.
-
-        Examples
-        --------
-        >>> [posting.id for posting in Matcher.fit([Posting(id="2"), Posting(id="1")]).postings]
-        ['1', '2']
-        """
-        return self._catalogue
-
-    @property
-    def features(self) -> tuple[BlockFeatures, ...]:
-        """What each feature block learned.
-
-        Examples
-        --------
-        >>> [len(fitted.vocabulary) for fitted in Matcher.fit([Posting(id="1", title="Cook")]).features]
-        [1, 0]
-        """
-        return self._features
+    def _adopt(self, stored: store.StoredModel) -> None:
+        """Remember where the parts of the snapshot lie."""
+        for number, part in enumerate(self._snapshot.parts):
+            self._files[part.segment] = segment_files(stored.stored, number)
+        if self._stored is not None:
+            self._stored.close()
+        self._stored, self._generation = stored, stored.generation
 
     @property
     def replaced(self) -> tuple[str, ...]:
@@ -455,23 +581,8 @@ class Matcher:
         return self._replaced
 
     @property
-    def engine(self) -> str:
-        """The engine in use: ``base`` (numpy alone) or ``fast``.
-
-        Unless one was asked for, ``fast`` takes over from the third profile on when the extra ``[fast]`` is
-        installed and there are 2,000 postings or more; `fit` uses compiled code from 10,000 postings on.
-        Compiling takes seconds once, loading compiled code a fraction.
-
-        Examples
-        --------
-        >>> Matcher.fit([], engine="base").engine
-        'base'
-        """
-        return self._engines.current.name
-
-    @property
     def generation(self) -> int:
-        """The generation it was loaded from, 0 when it was fitted.
+        """The generation it was loaded from or saved as last, 0 when it was fitted.
 
         Examples
         --------
@@ -480,114 +591,31 @@ class Matcher:
         """
         return self._generation
 
-    def __len__(self) -> int:
-        return len(self._catalogue)
 
-    def __repr__(self) -> str:
-        sizes = " and ".join(f"{len(fitted.vocabulary):,} {fitted.block.name}" for fitted in self._features)
-        return f"<Matcher: {len(self):,} posting{'' if len(self) == 1 else 's'}, {sizes} features>"
+def _read_stored(
+    stored: store.StoredModel,
+    path: str | os.PathLike[str],
+    known: Mapping[frozenset[tuple[str, str]], Segment],
+) -> Snapshot:
+    """Return the snapshot of a stored model; segments whose files are known are not read again."""
 
-    def _queries(self, profiles: Sequence[Profile]) -> list[tuple[BlockQuery, ...]]:
-        profiles = [remove_personal_data(profile) for profile in profiles]
-        tokens = self._engines.split([profile.text for profile in profiles])
-        blocks = [fitted.queries(profiles, tokens) for fitted in self._features]
-        return list(zip(*blocks, strict=True)) if blocks else [()] * len(profiles)
+    def find(number: int) -> Segment | None:
+        return known.get(_digests(segment_files(stored.stored, number)))
 
-    def _lifts(self, boosts: Sequence[Boost]) -> list[NDArray[np.float64]]:
-        return [boost.values(self._catalogue) for boost in boosts]
-
-    def _describe(
-        self,
-        ranking: Ranking,
-        ranks: Iterable[int],
-        boosts: Sequence[Boost],
-        read: Callable[[int], Posting],
-    ) -> tuple[Recommendation, ...]:
-        table, scores = ranking.contributions, ranking.scores.tolist()
-        bounds = np.searchsorted(table.positions, np.arange(len(scores) + 1)).tolist()
-        described = []
-        for position, (rank, row) in enumerate(zip(ranks, ranking.rows.tolist(), strict=True)):
-            posting = read(row)
-            entries = slice(bounds[position], bounds[position + 1])
-            parts = table.blocks[entries], table.features[entries], table.values[entries]
-            explain = partial(self._explain, parts, boosts, posting)
-            described.append(Recommendation(rank, scores[position], posting, explain))
-        return tuple(described)
-
-    def _explain(
-        self, parts: tuple[NDArray[Any], ...], boosts: Sequence[Boost], posting: Posting, limit: int | None
-    ) -> tuple[Contribution, ...]:
-        """Return the largest contributions, at most `limit`: equal ones by block and feature."""
-        blocks, features, values = parts
-        names = [*(fitted.block.name for fitted in self._features), *(boost.name for boost in boosts)]
-        # Vocabularies are sorted, so positions sort like terms; blocks sort by name.
-        places = np.array([sorted(names).index(name) for name in names])
-        order = np.lexsort((features, places[blocks], -values))[:limit]
-        blocks, features, values = blocks[order], features[order], values[order]
-        labels = np.empty(len(values), np.object_)
-        for number, fitted in enumerate(self._features):
-            mine = np.flatnonzero(blocks == number)
-            labels[mine] = [*map(fitted.block.label, fitted.vocabulary.take(features[mine]))]
-        for number, boost in enumerate(boosts, len(self._features)):
-            labels[blocks == number] = boost.label(posting)
-        named = [names[block] for block in blocks.tolist()]
-        return tuple(map(Contribution._make, zip(named, labels.tolist(), values.tolist(), strict=True)))
-
-    def _notice(
-        self,
-        profile: Profile,
-        queries: Sequence[BlockQuery],
-        items: Sequence[Recommendation],
-        considered: int,
-    ) -> str:
-        if not len(self):
-            return "there are no postings to rank"
-        if not considered:
-            return "the filters leave no posting"
-        lifted = items[0].score > 0
-        if not profile.text.strip():
-            return "the profile is empty: " + ("only boosts count" if lifted else "every score is 0")
-        if not any(len(query.features) for query in queries):
-            return "the profile shares no word with any posting: " + (
-                "only boosts count" if lifted else "every score is 0"
-            )
-        return (
-            "" if lifted else "the profile shares nothing with the postings that are left: every score is 0"
-        )
+    try:
+        return read_snapshot(stored.content, stored.files, find)
+    except (ModelDamagedError, ModelSchemaError) as error:
+        stored.close()
+        raise type(error)(f"{path}: {error}; train the model again") from None
 
 
-def _make_pool(threads: int) -> AbstractContextManager[Executor | None]:
-    if threads == 1:
-        return nullcontext()
-    from concurrent.futures import ThreadPoolExecutor  # one CV in a new process does without
-
-    return ThreadPoolExecutor(threads)
+def _digests(files: Mapping[str, store.StoredFile]) -> frozenset[tuple[str, str]]:
+    return frozenset((name, file.sha256) for name, file in files.items())
 
 
-def _check_at_least_1(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise OptionError(f"{name} must be a whole number of at least 1, got {value!r}")
-
-
-def _as_profile(profile: Profile | str) -> Profile:
-    return profile if isinstance(profile, Profile) else Profile(profile)
-
-
-def _order_boosts(boosts: Sequence[Boost]) -> list[Boost]:
-    if not isinstance(boosts, Sequence):
-        raise OptionError(f"expected a list of boosts, got {boosts!r}")
-    for boost in boosts:
-        if not isinstance(boost, Boost) or type(boost) is not BOOSTS.get(boost.name):
-            raise OptionError(f"not a boost: {boost!r}; use one of {', '.join(BOOSTS)} from matcher.boosts")
-    if len({boost.name for boost in boosts}) < len(boosts):
-        raise OptionError("each boost can be given only once")
-    return sorted(boosts, key=lambda boost: list(BOOSTS).index(boost.name))
-
-
-def _reporting(postings: Sequence[Posting], stage: str, progress: Progress | None) -> Iterator[Posting]:
-    for done, posting in enumerate(postings):
-        if progress is not None and done % 100 == 0:
-            progress(stage, done, len(postings))
-        yield posting
-    if progress is not None:
-        progress(stage, len(postings), len(postings))
+def _is_same(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Return whether two paths lead to the same model directory."""
+    try:
+        return Path(path).samefile(other)
+    except (OSError, ValueError):
+        return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from matcher.catalogue import NO_DATE
 from matcher.posting import from_milliseconds
 from matcher.recommendation import Recommendation
 from matcher.terminal import printable
@@ -110,15 +109,13 @@ def describe_model(matcher: Matcher) -> dict[str, Any]:
     >>> describe_model(Matcher.fit([Posting(id="1", title="Cook", hashtags=["bread"])]))["postings"]
     1
     """
-    catalogue = matcher.postings
-    dated = catalogue.posted[catalogue.posted != NO_DATE]
-    ends = [int(dated.min()), int(dated.max())] if len(dated) else []
+    postings = matcher.postings
     return {
         "generation": matcher.generation,
         "postings": len(matcher),
-        "companies": len([name for name in catalogue.companies.values if name]),
-        "locations": len([name for name in catalogue.locations.values if name]),
-        "posted": [from_milliseconds(end).date().isoformat() for end in ends],
+        "companies": len(postings.companies),
+        "locations": len(postings.locations),
+        "posted": [from_milliseconds(end).date().isoformat() for end in postings.dates or ()],
         "blocks": [
             {"name": fitted.block.name, "weight": fitted.block.weight, "features": len(fitted.vocabulary)}
             for fitted in matcher.features

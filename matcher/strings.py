@@ -13,14 +13,14 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.errors import ModelDamagedError
 
-__all__: Final = ["BASE", "Found", "StringTable", "Strings", "to_offsets"]
+__all__: Final = ["BASE", "Found", "StringTable", "Strings", "gather", "to_offsets"]
 
 BASE: Final = np.uint64(int.from_bytes(os.urandom(7), "little") * 8 + 5)
 """Of the hashes; another one in every process, so that nobody can choose words whose hashes collide.
@@ -38,6 +38,21 @@ def to_offsets(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
+
+
+def gather(starts: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the entries of several rows, one row after the other, and the position in `rows` of each.
+
+    Examples
+    --------
+    >>> gather(np.array([0, 2, 5]), np.array([1, 0]))
+    (array([2, 3, 4, 0, 1]), array([0, 0, 0, 1, 1]))
+    """
+    begins = starts[rows]
+    lengths = starts[rows + 1] - begins
+    owners = np.repeat(np.arange(len(rows)), lengths)
+    before = np.cumsum(lengths) - lengths
+    return np.arange(len(owners)) + (begins - before)[owners], owners
 
 
 class Strings:
@@ -293,8 +308,7 @@ class StringTable(Sequence[str]):
         return np.array_equal(ends + 1, self.offsets[1:])
 
     def _is_sorted(self) -> bool:
-        lines = self.lines.tobytes().split(b"\n")[:-1]
-        return all(a < b for a, b in pairwise(lines))
+        return all(a < b for a, b in pairwise(self.to_lines()))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -337,6 +351,51 @@ class StringTable(Sequence[str]):
         except UnicodeDecodeError:
             raise ModelDamagedError("a line of a table of strings is not UTF-8") from None
 
+    @classmethod
+    def concatenate(cls, tables: Sequence[StringTable]) -> StringTable:
+        """Return the strings of several tables, one table after the other.
+
+        Examples
+        --------
+        >>> list(StringTable.concatenate([StringTable.from_strings("ab"), StringTable.from_strings("c")]))
+        ['a', 'b', 'c']
+        """
+        lengths = [np.diff(table.offsets) for table in tables]
+        lines = [table.lines for table in tables]
+        return cls(
+            np.concatenate([*lines, np.zeros(0, np.uint8)]),
+            to_offsets(np.concatenate([*lengths, np.zeros(0, np.int64)])),
+        )
+
+    def select(self, positions: NDArray[np.integer]) -> StringTable:
+        """Return a table of some of the strings, in the order of `positions`.
+
+        Examples
+        --------
+        >>> list(StringTable.from_strings(["a", "b", "c"]).select(np.array([2, 0])))
+        ['c', 'a']
+        """
+        begins, ends = self.offsets[positions].tolist(), self.offsets[positions + 1].tolist()
+        lines, data = self.lines.data, bytearray()
+        # Neighbours are copied together: most of a table is kept as it is.
+        first = 0
+        for last in range(1, len(begins) + 1):
+            if last == len(begins) or begins[last] != ends[last - 1]:
+                data += lines[begins[first] : ends[last - 1]]
+                first = last
+        lengths = self.offsets[positions + 1] - self.offsets[positions]
+        return StringTable(np.frombuffer(data, np.uint8), to_offsets(lengths))
+
+    def to_lines(self) -> list[bytes]:
+        """Return all strings in UTF-8.
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a", "ö"]).to_lines()
+        [b'a', b'\\xc3\\xb6']
+        """
+        return self.lines.tobytes().split(b"\n")[:-1]
+
     def _line(self, index: int) -> bytes:
         return self.lines[self.offsets[index] : self.offsets[index + 1] - 1].tobytes()
 
@@ -356,6 +415,54 @@ class StringTable(Sequence[str]):
             return -1
         position = bisect_left(range(len(self)), wanted, key=self._line)
         return position if position < len(self) and self._line(position) == wanted else -1
+
+    def equals_at(
+        self, positions: NDArray[np.integer], other: StringTable, theirs: NDArray[np.integer]
+    ) -> bool:
+        """Return whether strings at some positions equal those at some positions of another table.
+
+        Examples
+        --------
+        >>> table = StringTable.from_strings(["a", "b"])
+        >>> table.equals_at(np.array([1]), StringTable.from_strings(["b"]), np.array([0]))
+        True
+        """
+        if self is other or (len(positions) == len(self) == len(other)):
+            # Most tables are compared whole.
+            return np.array_equal(positions, theirs) and np.array_equal(self.lines, other.lines)
+        mine, others = self.select(positions), other.select(theirs)
+        return np.array_equal(mine.lines, others.lines)
+
+    def count_before(self, text: str) -> int:
+        """Return how many strings of a sorted table sort before `text`.
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a", "c"]).count_before("b")
+        1
+        """
+        return bisect_left(range(len(self)), text.encode("utf-8", "surrogatepass"), key=self._line)
+
+    def find_lines(self, lines: Sequence[bytes]) -> NDArray[np.int64]:
+        """Return the position of each string, given in UTF-8, in a sorted table; -1 where it is missing.
+
+        For single lookups, and for tables that change too often for hashes to pay (see `find_many`).
+
+        Examples
+        --------
+        >>> StringTable.from_strings(["a", "b"]).find_lines([b"b", b"x"])
+        array([ 1, -1])
+        """
+        if len(lines) * _FEW_OF < len(self):
+            places = [bisect_left(range(len(self)), line, key=self._line) for line in lines]
+            found = [
+                place if place < len(self) and self._line(place) == line else -1
+                for place, line in zip(places, lines, strict=True)
+            ]
+        else:
+            known = dict(zip(self.to_lines(), range(len(self)), strict=True))
+            found = [known.get(line, -1) for line in lines]
+        return np.array(found, np.int64)
 
     def find_many(self, strings: Strings) -> NDArray[np.int64]:
         """Return `find` of each string, all at once.
@@ -564,4 +671,7 @@ def _powers(count: int) -> NDArray[np.uint64]:
 
 
 _CHUNK: Final = 1 << 15
+_FEW_OF: Final = 200
+"""Bisecting one string takes as long as reading so many lines."""
+
 _NEWLINE: Final = ord("\n")

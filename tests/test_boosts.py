@@ -186,10 +186,11 @@ def test_a_boost_adds_its_own_contribution_and_nothing_else(
     board: list[Posting], profile: str, boosts: list[Boost]
 ):
     matcher = Matcher.fit(board)
-    lifts = {boost.name: boost.values(matcher.postings) for boost in boosts}
+    catalogue = Catalogue.from_postings(board)
+    lifts = {boost.name: boost.values(catalogue) for boost in boosts}
     plain = {r.posting.id: r for r in matcher.recommend(profile, k=len(board))}
     for lifted in matcher.recommend(profile, k=len(board), boosts=boosts):
-        row = matcher.postings.row(lifted.posting.id)
+        row = catalogue.row(lifted.posting.id)
         own = {part.block: part for part in lifted.contributions if part.block in BOOSTS}
         rest = [part for part in lifted.contributions if part.block not in BOOSTS]
         assert {name: part.value for name, part in own.items()} == {

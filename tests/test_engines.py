@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from matcher.features import TextBlock
 from matcher.frequent import FrequentTerms
 from matcher.index import Index
 from matcher.learning import BlockQuery, fit_block
-from matcher.ranker import BATCH
+from matcher.recommender import BATCH
 from matcher.store import StoredModel
 
 WORDS = [
@@ -422,13 +423,15 @@ def test_threads_share_a_matcher(name: str) -> None:
 
 
 def test_the_fast_engine_is_chosen_where_it_pays() -> None:
-    index, _ = random_index(1, EngineChoice.FEWEST_ROWS, 24)
-    choice = EngineChoice(index.blocks, index.rows, None)
-    names = [choice.choose(1).name for _ in range(4)]
-    assert names == ["base", "base", "fast", "fast"]
-    assert EngineChoice(index.blocks, index.rows, None).choose(50).name == "fast"
-    assert EngineChoice(index.blocks, index.rows, "base").choose(50).name == "base"
-    assert EngineChoice((), 0, None).choose(50).name == "base"
+    built: list[str] = []
+    rows = EngineChoice.FEWEST_ROWS
+    choice = EngineChoice(None)
+    names = [choice.choose(1, rows, built.append) for _ in range(4)]
+    assert (names, built) == (["base", "base", "fast", "fast"], ["fast"])
+    assert EngineChoice(None).choose(50, rows, built.append) == "fast"
+    assert EngineChoice("base").choose(50, rows, built.append) == "base"
+    assert EngineChoice(None).choose(50, rows - 1, built.append) == "base"
+    assert built == ["fast", "fast"]
 
 
 @pytest.mark.parametrize("name", ["warp", "", "Base"])
@@ -544,8 +547,9 @@ def test_code_that_cannot_be_compiled_leaves_the_base_engine(monkeypatch: pytest
         raise RuntimeError("cannot cache function")
 
     monkeypatch.setattr("matcher.engines.split_compiled", fail)
-    choice = EngineChoice((), EngineChoice.FEWEST_ROWS, None)
-    assert choice.choose(EngineChoice.PROFILES_BEFORE_FAST + 1).name == "base"
+    choice, profiles = EngineChoice(None), EngineChoice.PROFILES_BEFORE_FAST + 1
+    build = partial(make_engine, blocks=(), rows=0)
+    assert choice.choose(profiles, EngineChoice.FEWEST_ROWS, build) == "base"
     assert list(choice.split(["C++"]).strings) == ["c++"]
     assert not compiles(None, FEWEST_TO_COMPILE)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from matcher.base import Query
-from matcher.counts import BlockIndex, Counts
+from matcher.counts import BlockCounts, BlockIndex, Counts, check_inverse_norms, invert_norms
 from matcher.engines import ENGINES, make_engine
 from matcher.errors import ModelDamagedError
 from matcher.index import Contributions, Index
@@ -128,14 +128,15 @@ def test_search_returns_the_best_by_score_and_row_among_those_allowed(
 
 @settings(max_examples=150, deadline=None)
 @given(problems(), boost_arrays, st.integers(0, 99))
-def test_rank_of_is_the_place_in_the_whole_ranking(problem: Any, kind: str, seed: int):
+def test_what_ranks_ahead_gives_the_place_in_the_whole_ranking(problem: Any, kind: str, seed: int):
     blocks, rows = problem
     index, queries = build(blocks, rows)
     boosts = some_boosts(kind, rows, seed)
     ranking = index.search(Query(queries, None, boosts), max(rows, 1))
     for place, (row, score) in enumerate(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True), 1):
-        rank, alone = index.rank_of(Query(queries, None, boosts), row)
-        assert (rank, alone.scores.tolist()) == (place, [score])
+        query = Query(queries, None, boosts)
+        assert index.score_row(query, row).scores.tolist() == [score]
+        assert index.count_ahead(query, score, row) == place - 1
 
 
 @pytest.mark.parametrize("base", [1.0, 1.4278, 1.9])
@@ -144,7 +145,8 @@ def test_postings_a_few_roundings_apart_keep_their_ranks(base: float):
     for steps in range(1, 80):
         boosts = [np.array([base, base + steps * 2.0**-52])]
         assert index.search(Query([], None, boosts), 2).rows.tolist() == [1, 0]
-        assert (steps, [index.rank_of(Query([], None, boosts), row)[0] for row in (0, 1)]) == (steps, [2, 1])
+        ahead = [index.count_ahead(Query([], None, boosts), boosts[0][row], row) for row in (0, 1)]
+        assert (steps, ahead) == (steps, [1, 0])
 
 
 @settings(max_examples=80, deadline=None)
@@ -214,20 +216,16 @@ def test_a_mask_that_allows_nothing_leaves_nothing():
 
 @settings(max_examples=60, deadline=None)
 @given(problems())
-def test_a_block_index_survives_its_files(problem: Any):
+def test_counts_survive_their_files(problem: Any):
     blocks, rows = problem
-    index, queries = build(blocks, rows)
-    again = []
-    for weight, block in zip((block[0] for block in blocks), index.blocks, strict=True):
-        files = block.to_files("text")
+    for block in build(blocks, rows)[0].blocks:
+        counts = BlockCounts(block.by_posting, block.by_term)
+        files = counts.to_files("text")
         assert all(name.startswith("text.") for name in files)
-        again.append(BlockIndex.from_files(files, "text", weight, rows, len(block.by_term.starts) - 1))
-    before, after = (
-        index.search(Query(queries), rows + 1),
-        Index(tuple(again), rows).search(Query(queries), rows + 1),
-    )
-    assert before.rows.tolist() == after.rows.tolist()
-    assert before.scores.tobytes() == after.scores.tobytes()
+        again = BlockCounts.from_files(files, "text", rows, len(block.by_term.starts) - 1)
+        for before, after in zip((*counts.by_posting, *counts.by_term), (*again[0], *again[1]), strict=True):
+            assert before.dtype == after.dtype
+            assert before.tobytes() == after.tobytes()
 
 
 SOUND = np.array([[1, 2, 0], [0, 0, 0], [0, 3, 4]])
@@ -266,38 +264,65 @@ def _damage(name: str, value: Any, note: str) -> Any:
         _damage("by_term.columns", np.array([0, 0, 2, 3], np.int32), "out of range"),
         _damage("by_term.columns", np.array([0, 2, 0, 2], np.int32), "not ascending"),
         _damage("by_term.counts", np.array([0, 2, 3, 4], np.uint8), "zero"),
-        _damage("inverse_norms", np.array([0.5, 0.0]), "too short"),
-        _damage("inverse_norms", np.array([0.5, 0.0, np.nan]), "not a number"),
-        _damage("inverse_norms", np.array([0.5, 0.0, np.inf]), "infinite"),
-        _damage("inverse_norms", np.array([0.5, 0.0, -0.5]), "negative"),
-        _damage("inverse_norms", np.array([1, 0, 1]), "type"),
-        _damage("inverse_norms", np.array([0.5, 0.0, 0.2], np.float32), "short floats"),
-        _damage("inverse_norms", np.array([[0.5, 0.0, 0.2]]), "shape"),
     ],
 )
-def test_a_damaged_index_is_refused(name: str, value: np.ndarray):
-    files = BlockIndex.from_counts(1.0, as_counts(SOUND), np.ones(3)).to_files("text")
-    BlockIndex.from_files(files, "text", 1.0, 3, 3)
+def test_damaged_counts_are_refused(name: str, value: np.ndarray):
+    files = counted(SOUND).to_files("text")
+    BlockCounts.from_files(files, "text", 3, 3)
     with pytest.raises(ModelDamagedError):
-        BlockIndex.from_files(files | {f"text.{name}": value}, "text", 1.0, 3, 3)
+        BlockCounts.from_files(files | {f"text.{name}": value}, "text", 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        (np.array([0.5, 0.0]), "too short"),
+        (np.array([0.5, 0.0, np.nan]), "not a number"),
+        (np.array([0.5, 0.0, np.inf]), "infinite"),
+        (np.array([0.5, 0.0, -0.5]), "negative"),
+        (np.array([1, 0, 1]), "type"),
+        (np.array([0.5, 0.0, 0.2], np.float32), "short floats"),
+        (np.array([[0.5, 0.0, 0.2]]), "shape"),
+    ],
+)
+def test_damaged_norms_are_refused(value: np.ndarray, note: str):
+    assert len(check_inverse_norms(np.array([0.5, 0.0, 0.2]), "text", 3)) == 3
+    with pytest.raises(ModelDamagedError):
+        check_inverse_norms(value, "text", 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems())
+def test_compiled_norms_are_the_same_to_the_last_bit(problem: Any):
+    blocks, rows = problem
+    for (_, dense, weights, _), block in zip(blocks, build(blocks, rows)[0].blocks, strict=True):
+        plain = invert_norms(block.by_posting, weights)
+        assert plain.tobytes() == invert_norms(block.by_posting, weights, compiled=True).tobytes()
+        expected = np.sqrt(((dense * weights) ** 2).sum(axis=1))
+        np.testing.assert_allclose(plain * expected, (expected > 0).astype(float), rtol=1e-12)
+
+
+def counted(dense: np.ndarray) -> BlockCounts:
+    counts = as_counts(dense)
+    return BlockCounts(counts, counts.transpose(dense.shape[1]))
 
 
 def test_two_orders_of_different_matrices_are_refused():
-    files = BlockIndex.from_counts(1.0, as_counts(SOUND), np.ones(3)).to_files("text")
-    other = BlockIndex.from_counts(1.0, as_counts(np.eye(3, dtype=np.int64)), np.ones(3)).to_files("text")
+    files = counted(SOUND).to_files("text")
+    other = counted(np.eye(3, dtype=np.int64)).to_files("text")
     mixed = files | {name: array for name, array in other.items() if "by_term" in name}
     with pytest.raises(ModelDamagedError):
-        BlockIndex.from_files(mixed, "text", 1.0, 3, 3)
+        BlockCounts.from_files(mixed, "text", 3, 3)
 
 
 @pytest.mark.parametrize(("rows", "terms"), [(2, 3), (4, 3), (3, 2), (3, 4)])
-def test_an_index_of_another_size_is_refused(rows: int, terms: int):
-    files = BlockIndex.from_counts(1.0, as_counts(SOUND), np.ones(3)).to_files("text")
+def test_counts_of_another_size_are_refused(rows: int, terms: int):
+    files = counted(SOUND).to_files("text")
     with pytest.raises(ModelDamagedError):
-        BlockIndex.from_files(files, "text", 1.0, rows, terms)
+        BlockCounts.from_files(files, "text", rows, terms)
 
 
 def test_empty_rows_anywhere_are_sound():
     for dense in (np.zeros((3, 2)), np.array([[0, 0], [1, 1], [0, 0]]), np.array([[0, 1], [0, 0], [1, 0]])):
-        files = BlockIndex.from_counts(1.0, as_counts(dense.astype(np.int64)), np.ones(2)).to_files("x")
-        assert BlockIndex.from_files(files, "x", 1.0, 3, 2).inverse_norms.shape == (3,)
+        files = counted(dense.astype(np.int64)).to_files("x")
+        assert len(BlockCounts.from_files(files, "x", 3, 2).by_posting.starts) == 4

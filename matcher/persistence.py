@@ -1,0 +1,258 @@
+"""A snapshot as the content and files of a model, and back.
+
+::
+
+    text.vocabulary.*, text.document_frequency         what a block learned
+    segment0.postings.*, segment0.text.by_posting.*    a segment: the same in every generation that has it
+    segment0.deleted, segment0.text.places, ...        what this generation says about it
+
+`matcher.store` puts the files on disk and knows nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher import analyzer
+from matcher._version import __version__
+from matcher.counts import check_inverse_norms
+from matcher.errors import ModelDamagedError, ModelSchemaError, OptionError
+from matcher.features import FeatureBlock, block_from_settings, check_blocks
+from matcher.learning import BlockFeatures
+from matcher.segments import Segment
+from matcher.snapshot import Part, Snapshot
+
+__all__: Final = ["ModelParts", "read_snapshot", "segment_files", "write_snapshot"]
+
+MOST_SEGMENTS: Final = 10_000
+MOST_POSTINGS: Final = 1 << 40
+
+
+class ModelParts(NamedTuple):
+    """A snapshot, ready to be stored.
+
+    Attributes
+    ----------
+    content : dict
+        JSON values for the manifest.
+    files : dict of str to ndarray
+    owners : dict of str to (Segment, str)
+        For each file of a segment, the segment and what the file is called within any.
+    """
+
+    content: dict[str, Any]
+    files: dict[str, NDArray[np.generic]]
+    owners: dict[str, tuple[Segment, str]]
+
+
+def write_snapshot(snapshot: Snapshot, note: Mapping[str, Any] | None = None) -> ModelParts:
+    """Return what of a snapshot is stored.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    note : mapping, optional
+        JSON values that the manifest keeps beside it.
+
+    Examples
+    --------
+    >>> from matcher.features import default_blocks
+    >>> sorted(write_snapshot(Snapshot.empty(default_blocks())).content)
+    ['analyzer', 'blocks', 'is_fitted', 'library', 'postings', 'segments', 'unicode']
+    """
+    files: dict[str, NDArray[np.generic]] = {}
+    owners: dict[str, tuple[Segment, str]] = {}
+    for fitted in snapshot.features:
+        files |= fitted.to_files()
+    for number, part in enumerate(snapshot.parts):
+        prefix = f"segment{number}"
+        stored = part.segment.to_files(prefix, snapshot.blocks)
+        owners |= {name: (part.segment, name.removeprefix(prefix)) for name in stored}
+        files |= stored
+        files[f"{prefix}.deleted"] = part.deleted
+        for block, place, index in zip(snapshot.blocks, part.places, part.index.blocks, strict=True):
+            files[f"{prefix}.{block.name}.places"] = place
+            files[f"{prefix}.{block.name}.inverse_norms"] = index.inverse_norms
+    content: dict[str, Any] = {
+        "analyzer": analyzer.VERSION,
+        "blocks": [
+            {"postings": fitted.postings, "settings": fitted.block.settings()} for fitted in snapshot.features
+        ],
+        "is_fitted": snapshot.is_fitted,
+        "library": __version__,
+        "postings": len(snapshot),
+        "segments": len(snapshot.parts),
+        "unicode": unicodedata.unidata_version,
+    }
+    if note is not None:
+        content["note"] = dict(note)
+    return ModelParts(content, files, owners)
+
+
+def segment_files(files: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Return the entries of a segment's own files, by what they are called within any segment.
+
+    What a generation says about a segment (deleted rows, places, norms) is not among them.
+
+    Examples
+    --------
+    >>> segment_files({"segment1.deleted": 0, "segment1.postings.ids.txt": 1, "segment10.x": 2}, 1)
+    {'.postings.ids.txt': 1}
+    """
+    prefix = f"segment{number}."
+    return {
+        name[len(prefix) - 1 :]: entry
+        for name, entry in files.items()
+        if name.startswith(prefix) and not name.endswith((".deleted", ".places", ".inverse_norms"))
+    }
+
+
+def read_snapshot(
+    content: Mapping[str, Any],
+    files: Mapping[str, NDArray[np.generic]],
+    known: Callable[[int], Segment | None] = lambda number: None,
+) -> Snapshot:
+    """Return the snapshot that `write_snapshot` took apart, after checking everything.
+
+    Parameters
+    ----------
+    content : mapping
+    files : mapping of str to ndarray
+    known : callable
+        Returns the segment of this number when it was read, and checked, before.
+
+    Raises
+    ------
+    ModelSchemaError
+        When the words were made by another analyzer.
+    ModelDamagedError
+        When anything is malformed, out of range or missing.
+
+    Examples
+    --------
+    >>> from matcher.features import default_blocks
+    >>> content, files, _ = write_snapshot(Snapshot.empty(default_blocks()))
+    >>> len(read_snapshot(content, files))
+    0
+    """
+    try:
+        return _read(content, files, known)
+    except KeyError as error:
+        raise ModelDamagedError(f"{error} is missing from the model") from None
+
+
+def _read(
+    content: Mapping[str, Any],
+    files: Mapping[str, NDArray[np.generic]],
+    known: Callable[[int], Segment | None],
+) -> Snapshot:
+    if content["analyzer"] != analyzer.VERSION or type(content["analyzer"]) is not int:
+        raise ModelSchemaError(
+            f"the model's words were made by analyzer {content['analyzer']!r}, this version has "
+            f"{analyzer.VERSION}: train the model again"
+        )
+    features = _read_features(content["blocks"], files)
+    blocks = [fitted.block for fitted in features]
+    count = content["segments"]
+    if type(count) is not int or not 0 <= count <= MOST_SEGMENTS:
+        raise ModelDamagedError(f"manifest.json: {count!r} is no number of segments")
+    parts = []
+    for number in range(count):
+        segment = known(number) or Segment.from_files(files, f"segment{number}", blocks)
+        parts.append(_read_part(segment, features, files, f"segment{number}"))
+    if type(content["is_fitted"]) is not bool:
+        raise ModelDamagedError("manifest.json: is_fitted must be true or false")
+    snapshot = Snapshot(tuple(features), tuple(parts), content["is_fitted"])
+    if type(content["postings"]) is not int or content["postings"] != len(snapshot):
+        raise ModelDamagedError("manifest.json: the number of postings is wrong")
+    if snapshot.is_fitted:
+        _check_frequencies(snapshot)
+    _check_ids(snapshot)
+    return snapshot
+
+
+def _read_features(entries: Any, files: Mapping[str, NDArray[np.generic]]) -> list[BlockFeatures]:
+    if not isinstance(entries, list):
+        raise ModelDamagedError("manifest.json: malformed list of blocks")
+    features = []
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry["settings"], dict):
+            raise ModelDamagedError("manifest.json: malformed block")
+        block: FeatureBlock = block_from_settings(entry["settings"])
+        fitted_on = entry["postings"]
+        if type(fitted_on) is not int or not 0 <= fitted_on <= MOST_POSTINGS:
+            raise ModelDamagedError(
+                f"manifest.json: block {block.name!r} was fitted on {fitted_on!r} postings"
+            )
+        features.append(BlockFeatures.from_files(files, block, fitted_on))
+    try:
+        check_blocks([fitted.block for fitted in features])
+    except OptionError as error:
+        raise ModelDamagedError(f"manifest.json: {error}") from None
+    return features
+
+
+def _read_part(
+    segment: Segment,
+    features: list[BlockFeatures],
+    files: Mapping[str, NDArray[np.generic]],
+    prefix: str,
+) -> Part:
+    deleted = files[f"{prefix}.deleted"]
+    if deleted.dtype != np.int64 or not _ascend(deleted, segment.rows):
+        raise ModelDamagedError(f"{prefix}.deleted: expected rows in ascending order")
+    places, norms = [], []
+    for counted, fitted in zip(segment.blocks, features, strict=True):
+        name = f"{prefix}.{fitted.block.name}"
+        place = files[f"{name}.places"]
+        terms = len(counted.vocabulary)
+        if (
+            place.dtype != np.int32
+            or place.shape != (terms,)
+            or not _are_places(place, len(fitted.vocabulary))
+        ):
+            raise ModelDamagedError(f"{name}.places: expected {terms} places in ascending order")
+        placed = np.flatnonzero(place >= 0)  # type: ignore[operator]
+        if not counted.vocabulary.equals_at(placed, fitted.vocabulary, place[placed]):  # type: ignore[arg-type]
+            raise ModelDamagedError(f"{name}.places: terms stand for other terms")
+        places.append(place)
+        norms.append(check_inverse_norms(files[f"{name}.inverse_norms"], name, segment.rows))
+    return Part.from_segment(segment, features, places, deleted, inverse_norms=norms)  # type: ignore[arg-type]
+
+
+def _ascend(numbers: NDArray[Any], stop: int) -> bool:
+    return bool(
+        not len(numbers) or (numbers[0] >= 0 and numbers[-1] < stop and np.all(numbers[1:] > numbers[:-1]))
+    )
+
+
+def _are_places(places: NDArray[Any], stop: int) -> bool:
+    return bool(np.all(places >= -1)) and _ascend(places[places >= 0], stop)
+
+
+def _check_frequencies(snapshot: Snapshot) -> None:
+    """Check that what was learned is what the segments hold."""
+    for number, fitted in enumerate(snapshot.features):
+        total = np.zeros(len(fitted.vocabulary) + 1, np.int64)  # the last one collects what is missing
+        for part in snapshot.parts:
+            np.add.at(total, part.places[number], part.segment.blocks[number].frequencies(part.deleted))
+        if (
+            fitted.postings != len(snapshot)
+            or not np.array_equal(total[:-1], fitted.document_frequency)
+            or total[-1]
+        ):
+            raise ModelDamagedError(f"{fitted.block.name}: document frequencies differ from the postings")
+
+
+def _check_ids(snapshot: Snapshot) -> None:
+    """Check that no two segments hold a posting of the same id."""
+    parts = sorted(snapshot.parts, key=lambda part: part.size, reverse=True)
+    for number, part in enumerate(parts[1:], 1):
+        lines = part.segment.catalogue.ids.select(part.kept).to_lines()
+        if any((other.find(lines) >= 0).any() for other in parts[:number]):
+            raise ModelDamagedError("postings.ids.txt: two segments hold a posting of the same id")
