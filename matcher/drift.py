@@ -94,8 +94,8 @@ class Gate:
             return []
         lowest = min((probe.overlap, probe.label) for probe in report.probes if probe.overlap is not None)
         return [
-            f"drift is {_exact(report.drift)}, more than the {bound:g} allowed: mean overlap "
-            f"{_exact(report.overlap)}, lowest {_exact(lowest[0])} ({lowest[1]})"
+            f"drift is {_beside(report.drift, bound)}, more than the {bound:g} allowed: mean overlap "
+            f"{report.overlap:.3g}, lowest {lowest[0]:.3g} ({lowest[1]})"
         ]
 
     @staticmethod
@@ -108,8 +108,10 @@ class Gate:
         if quality >= bound:
             return []
         before = report.quality_before
-        was = "" if before is None else f", before {_exact(before)}"
-        return [f"quality is {_exact(quality)}, less than the {bound:g} wanted: mean nDCG@{report.k}{was}"]
+        was = "" if before is None else f", before {before:.3g}"
+        return [
+            f"quality is {_beside(quality, bound)}, less than the {bound:g} wanted: mean nDCG@{report.k}{was}"
+        ]
 
 
 def measure_drift(
@@ -246,6 +248,7 @@ def _name_posting(postings: HeldPostings, posting_id: str) -> PostingName:
         return PostingName(posting_id, "")
 
 
-def _exact(value: float) -> str:
-    # Enough digits to tell a value from a bound that it just misses.
-    return f"{value:.6g}"
+def _beside(value: float, bound: float) -> str:
+    """Return a value with enough digits to tell it from a bound that it just misses."""
+    texts = (f"{value:.{digits}g}" for digits in (3, 6, 17))
+    return next((text for text in texts if float(text) != bound), repr(value))
