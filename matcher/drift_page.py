@@ -9,7 +9,7 @@ from typing import Final
 
 from matcher.drift import Gate
 from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
-from matcher.markup import Markup, join, show, tag
+from matcher.markup import Markup, cut, join, show, tag
 from matcher.page import assemble, figure, fold, pair, section, table
 from matcher.plots import Dots, draw_bars, draw_diverging, draw_dots, draw_histogram, number
 from matcher.term_drift import LEAST_G2, LEAST_POSTINGS, BlockDrift, PostingName, TermChange
@@ -256,7 +256,7 @@ def _block(place: int, block: BlockDrift) -> Markup:
         f"{block.gone_count:,} gone, {block.rising_count:,} rising, {block.dying_count:,} dying."
     )
     return section(
-        f"Terms of the block “{block.name}”",
+        f"Terms of the block “{cut(block.name, 40)}”",
         tag("p", vocabulary),
         _rising_and_dying(place, block),
         _new_and_gone(block),
@@ -288,7 +288,7 @@ def _rising_and_dying(place: int, block: BlockDrift) -> Markup:
     plotted = [*block.rising[:_PLOTTED], *reversed(block.dying[:_PLOTTED])]
     plot = draw_diverging(
         f"plot-terms-{place}",
-        f"G2 of rising and dying terms of {block.name}",
+        f"G2 of rising and dying terms of {cut(block.name, 40)}",
         [(c.term, c.g2) for c in plotted],
     )
     caption = "G2 of the change, to the right for rising terms, to the left for dying ones."
@@ -342,7 +342,7 @@ def _weights(place: int, block: BlockDrift) -> Markup:
         return join([heading, tag("p", f"None of {idf.terms:,} weights changed.", class_="muted")])
     plot = draw_histogram(
         f"plot-weights-{place}",
-        f"Shift of the weights of {block.name}",
+        f"Shift of the weights of {cut(block.name, 40)}",
         idf.edges,
         idf.counts,
         axis="weight now − weight before (right of 0: rarer now)",

@@ -9,7 +9,7 @@ from typing import Final
 
 from matcher.terminal import printable
 
-__all__: Final = ["Markup", "escape", "fit", "join", "show", "tag"]
+__all__: Final = ["Markup", "cut", "escape", "fit", "join", "show", "tag"]
 
 _EMPTY: Final = frozenset({"circle", "line", "meta", "path", "rect"})
 """Elements without content; the slash that SVG needs means nothing to HTML."""
@@ -79,18 +79,27 @@ def join(parts: Iterable[str], separator: str = "") -> Markup:
     return Markup(escape(separator).join(map(escape, parts)))
 
 
+def cut(text: str, limit: int = 160) -> str:
+    """Return text that may come from anywhere with at most so many characters, and never empty.
+
+    Examples
+    --------
+    >>> cut("Cook and baker", 6), cut("")
+    ('Cook …', '(empty)')
+    """
+    text = printable(text[: 4 * limit]).strip() or "(empty)"
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def show(text: str, limit: int = 160) -> Markup:
-    """Return what came from a posting or a file: at most so many characters, and apart in its direction.
+    """Return what came from a posting or a file: cut, and apart from its surroundings in its direction.
 
     Examples
     --------
     >>> show("Cook <3", limit=6)
     '<bdi>Cook …</bdi>'
-    >>> show("")
-    '<bdi>(empty)</bdi>'
     """
-    text = printable(text[: 4 * limit]).strip() or "(empty)"
-    return tag("bdi", text if len(text) <= limit else f"{text[: limit - 1]}…")
+    return tag("bdi", cut(text, limit))
 
 
 def fit(text: str, columns: int) -> str:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from matcher.markup import Markup, show, tag
+from matcher.markup import Markup, cut, show, tag
 
 __all__: Final = ["assemble", "figure", "fold", "pair", "section", "table"]
 
@@ -119,7 +119,7 @@ def assemble(title: str, *content: str) -> str:
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", title),
+        tag("title", cut(title)),
         tag("style", Markup(_STYLE)),
     )
     body = tag("body", tag("main", tag("h1", show(title)), *content))
