@@ -1,12 +1,15 @@
-"""Recommendations, explanations and models as tables for a terminal."""
+"""Recommendations, explanations, models and drift reports as tables for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from matcher.drift_report import DriftReport
+from matcher.markup import cut
 from matcher.posting import from_milliseconds
 from matcher.recommendation import Recommendation
+from matcher.term_drift import BlockDrift
 from matcher.terminal import printable
 
 if TYPE_CHECKING:
@@ -16,9 +19,21 @@ if TYPE_CHECKING:
 
     from matcher.ranker import Matcher
 
-__all__: Final = ["describe_model", "render_explanation", "render_model", "render_recommendations"]
+__all__: Final = [
+    "describe_model",
+    "render_drift",
+    "render_explanation",
+    "render_model",
+    "render_recommendations",
+]
 
 _BAR_WIDTH: Final = 24
+
+_TERMS: Final = 5
+"""New, rising and dying terms in the summary of a drift report, each."""
+
+_REJECTED: Final = 3
+"""Rejected postings in it."""
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -154,3 +169,111 @@ def render_model(matcher: Matcher, path: str) -> Table:
     for name, value in rows.items():
         table.add_row(name, _text(value))
     return table
+
+
+def render_drift(report: DriftReport, reasons: Sequence[str] | None = None) -> Table:
+    """Return a drift report as a table of a dozen lines: what changed, and how much of it reaches people.
+
+    Parameters
+    ----------
+    report : DriftReport
+    reasons : sequence of str, optional
+        What `Gate.check` returned, to be shown as the last lines; None when no gate was asked.
+
+    Examples
+    --------
+    >>> from rich.console import Console
+    >>> from matcher.changes import Changes
+    >>> report = DriftReport(postings_before=9, postings_after=8, changes=Changes(removed=("job-1",)))
+    >>> Console(width=80).print(render_drift(report, []))
+     postings   9 → 8: 1 removed
+     drift      not measured: no probe CVs
+     quality    not measured: no judged CVs
+     gate       passed
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, show_header=False, show_edge=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("postings", _describe_changes(report))
+    for block in report.blocks:
+        for name, terms in _describe_terms(block):
+            table.add_row(_text(f"{cut(block.name, 20)}: {name}"), _text(terms))
+    table.add_row("drift", _text(_describe_overlap(report)))
+    table.add_row("quality", _text(_describe_quality(report)))
+    if report.rejected_count:
+        listed = [cut(str(rejected), 200) for rejected in report.rejected[:_REJECTED]]
+        if report.rejected_count > len(listed):
+            listed.append(f"and {report.rejected_count - len(listed):,} more")
+        table.add_row("rejected", f"{report.rejected_count:,}")
+        for line in listed:
+            table.add_row("", _text(line, "yellow"))
+    if reasons is not None:
+        table.add_row("gate", _text("refused", "bold red") if reasons else _text("passed", "green"))
+        for reason in reasons:
+            table.add_row("", _text(cut(reason, 300), "red"))
+    return table
+
+
+def _describe_changes(report: DriftReport) -> str:
+    counts = {kind: len(ids) for kind, ids in report.changes._asdict().items()}
+    parts = [f"{count:,} {kind}" for kind, count in counts.items() if count]
+    return f"{report.postings_before:,} → {report.postings_after:,}: {', '.join(parts) or 'no changes'}"
+
+
+def _describe_terms(block: BlockDrift) -> Iterator[tuple[str, str]]:
+    for name, changes, count in (
+        ("new", block.new, block.new_count),
+        ("rising", block.rising, block.rising_count),
+        ("dying", block.dying, block.dying_count),
+    ):
+        if not count:
+            continue
+        listed = []
+        for change in changes[:_TERMS]:
+            before, after = (
+                change.before / max(1, block.postings_before),
+                change.after / max(1, block.postings_after),
+            )
+            numbers = f"{change.after:,}" if name == "new" else f"{before:.2%} → {after:.2%}"
+            listed.append(f"{cut(change.term, 40)} ({numbers})")
+        yield name, f"{count:,}: {', '.join(listed)}{', ...' if count > len(listed) else ''}"
+
+
+def _describe_overlap(report: DriftReport) -> str:
+    if not report.probes:
+        return "not measured: no probe CVs"
+    compared = [probe for probe in report.probes if probe.overlap is not None]
+    if report.drift is None or not compared:
+        reason = "no probe CV finds a posting" if report.postings_before else "there were no postings before"
+        return f"not measured: {reason}"
+    lowest = min(compared, key=lambda probe: (probe.overlap, probe.label))
+    moved = f"{len(lowest.entered)} entered, {len(lowest.left)} left"
+    return (
+        f"{report.drift:.3f}, mean overlap {report.overlap:.3f} of {_count(len(compared), 'probe CV')}; "
+        f"lowest {lowest.overlap:.3f}: {cut(lowest.label, 80)} ({moved})"
+    )
+
+
+def _describe_quality(report: DriftReport) -> str:
+    if not report.judged:
+        return "not measured: no judged CVs"
+    if report.quality_after is None:
+        return "not measured: no posting that fits a judged CV is held"
+    before = "" if report.quality_before is None else f"{report.quality_before:.3f} → "
+    count = _count(sum(judged.after is not None for judged in report.judged), "judged CV")
+    losses = [
+        (judged.after - judged.before, judged.label)
+        for judged in report.judged
+        if judged.after is not None and judged.before is not None
+    ]
+    text = f"nDCG@{report.k} {before}{report.quality_after:.3f} of {count}"
+    if losses and min(losses)[0] < 0:
+        text += f"; largest loss {-min(losses)[0]:.3f}: {cut(min(losses)[1], 80)}"
+    return text
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number:,} {name}{'' if number == 1 else 's'}"

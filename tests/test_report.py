@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from matcher import Contribution, Matcher, Posting, Recommendation
+from matcher.changes import Changes
+from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
 from matcher.report import (
     describe_model,
     printable,
+    render_drift,
     render_explanation,
     render_model,
     render_recommendations,
 )
+from matcher.sources import Rejected
+from matcher.term_drift import BlockDrift, PostingName, TermChange
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -224,3 +229,95 @@ def test_describe_model_counts_what_is_in_it():
 def test_describe_model_copes_with_dates_at_the_ends_of_the_calendar(year):
     matcher = Matcher.fit([Posting(id="1", title="Cook", posted=datetime(year, 6, 1, tzinfo=UTC))])
     assert describe_model(matcher)["posted"] == [f"{year:04}-06-01"] * 2
+
+
+def drift_report(text="bread", name="text"):
+    posting = PostingName(text, text)
+    rising = [TermChange(f"{text}{number}", 10, 20 + number, 12.0, (posting,)) for number in range(7)]
+    block = BlockDrift(
+        name,
+        100,
+        200,
+        30,
+        40,
+        12,
+        3,
+        7,
+        1,
+        new=(TermChange(text, 0, 9, 15.0, (posting,)),),
+        rising=tuple(rising),
+        dying=(TermChange(f"less{text}", 50, 20, -30.0),),
+    )
+    return DriftReport(
+        postings_before=100,
+        postings_after=200,
+        changes=Changes(("a", "b"), ("c",), (), ("d",), ()),
+        blocks=(block,),
+        probes=(
+            ProbeDrift("ok.md", 0.75),
+            ProbeDrift(text, 0.25, (posting,) * 3, (posting,)),
+            ProbeDrift("x", None),
+        ),
+        judged=(JudgedDrift("ok.md", 0.5, 0.75), JudgedDrift(text, 1.0, 0.5), JudgedDrift("x", None, None)),
+        rejected=tuple(Rejected(f"{text}{number}.md", number, text) for number in range(1, 6)),
+        rejected_count=9,
+    )
+
+
+def test_a_drift_report_is_summed_up():
+    drawn = draw(render_drift(drift_report(), ["drift is too much"]), width=200)
+    lines = [" ".join(line.split()) for line in drawn.splitlines()]
+    assert lines == [
+        "postings 100 → 200: 2 added, 1 changed, 1 unchanged",
+        "text: new 12: bread (9), ...",
+        "text: rising 7: bread0 (10.00% → 10.00%), bread1 (10.00% → 10.50%), bread2 (10.00% → 11.00%), "
+        "bread3 (10.00% → 11.50%), bread4 (10.00% → 12.00%), ...",
+        "text: dying 1: lessbread (50.00% → 10.00%)",
+        "drift 0.500, mean overlap 0.500 of 2 probe CVs; lowest 0.250: bread (3 entered, 1 left)",
+        "quality nDCG@10 0.750 → 0.625 of 2 judged CVs; largest loss 0.500: bread",
+        "rejected 9",
+        "bread1.md:1: bread",
+        "bread2.md:2: bread",
+        "bread3.md:3: bread",
+        "and 6 more",
+        "gate refused",
+        "drift is too much",
+    ]
+
+
+def test_a_drift_report_says_what_was_not_measured():
+    def said(report, *reasons):
+        return " ".join(draw(render_drift(report, *reasons), width=200).split())
+
+    assert said(DriftReport()) == (
+        "postings 0 → 0: no changes drift not measured: no probe CVs quality not measured: no judged CVs"
+    )
+    first = DriftReport(
+        postings_after=1, probes=(ProbeDrift("a.md", None),), judged=(JudgedDrift("a", None, 0.5),)
+    )
+    assert "drift not measured: there were no postings before" in said(first)
+    assert "quality nDCG@10 0.500 of 1 judged CV" in said(first)
+    assert said(first, []).endswith("gate passed")
+    assert "gate" not in said(first)
+    lost = DriftReport(
+        postings_before=1, probes=(ProbeDrift("a.md", None),), judged=(JudgedDrift("a", 0.5, None),)
+    )
+    assert "drift not measured: no probe CV finds a posting" in said(lost)
+    assert "quality not measured: no posting that fits a judged CV is held" in said(lost)
+    better = DriftReport(judged=(JudgedDrift("a", 0.5, 0.75),))
+    assert "loss" not in said(better)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE.values(), *MARKUP])
+def test_a_drift_report_cannot_steer_the_terminal(text):
+    report = drift_report(text, name=text)
+    for terminal in (False, True):
+        drawn = STYLE.sub("", draw(render_drift(report, [text]), width=400, terminal=terminal))
+        assert steering(drawn) == []
+    plain = draw(render_drift(report, [text]), width=400)
+    assert printable(text).strip() in plain
+
+
+def test_a_drift_report_stays_short_whatever_it_holds():
+    drawn = draw(render_drift(drift_report("x" * 10_000, name="y" * 1_000), ["z" * 10_000]), width=100)
+    assert len(drawn.splitlines()) < 50
