@@ -257,6 +257,19 @@ def test_a_report_is_json_and_the_same_every_time(first, second, texts):
     assert json.loads(records[0]) == report.to_record()
 
 
+@settings(deadline=None, max_examples=30)
+@given(full_boards, full_boards, st.lists(sentences, max_size=2))
+def test_a_matcher_that_was_changed_and_refitted_drifts_like_two_fitted_ones(first, second, texts):
+    probes = {f"{number}.txt": text for number, text in enumerate(texts)}
+    matcher = Matcher.fit(first)
+    before = matcher.snapshot()
+    changes = matcher.add(second) | matcher.remove(sorted({posting.id for posting in first})[:2])
+    matcher.refit()
+    report = measure_drift(before, matcher, changes=changes, probes=probes)
+    fresh = measure_drift(Matcher.fit(first), Matcher.fit(matcher.postings), changes=changes, probes=probes)
+    assert report == fresh
+
+
 def test_the_record_says_all_that_the_report_says():
     before, after = (
         Matcher.fit(board((80, "nurse", []), (20, "cook", []))),
