@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -390,6 +391,7 @@ class Matcher(Recommender):
         keep: int | None = None,
         key: bytes | None = None,
         note: Mapping[str, Any] | None = None,
+        lock: store.WriteLock | None = None,
     ) -> int:
         """Write the matcher as the next generation of the model directory `path`, atomically.
 
@@ -405,6 +407,8 @@ class Matcher(Recommender):
             Sign the manifest with this secret of at least 16 bytes; see `load`.
         note : mapping, optional
             JSON values to keep in the manifest.
+        lock : WriteLock, optional
+            Of `matcher.store.lock_model`, when the caller has it already.
 
         Returns
         -------
@@ -430,10 +434,10 @@ class Matcher(Recommender):
         """
         if keep is not None:
             check_at_least_1("keep", keep)
-        with self._lock, store.lock_model(path) as lock:
-            generation = self._save(path, lock, key, note)
+        with self._lock, nullcontext(lock) if lock else store.lock_model(path) as held:
+            generation = self._save(path, held, key, note)
             if keep is not None:
-                collect(path, keep, lock=lock)
+                collect(path, keep, lock=held)
             return generation
 
     def _save(
