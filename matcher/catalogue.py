@@ -22,6 +22,8 @@ __all__: Final = ["NO_DATE", "Catalogue", "Categories", "check_starts", "encode_
 NO_DATE: Final = np.iinfo(np.int64).min
 """Stands for "no date" in the column of dates."""
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False)
+
 _CALENDAR: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """The years 1 to 9999 in milliseconds since 1970, all that a datetime can hold."""
 
@@ -378,7 +380,7 @@ def encode_record(posting: Posting) -> str:
     '{"id": "1", "title": "Cook"}'
     """
     try:
-        return json.dumps(posting.to_record(), ensure_ascii=False, sort_keys=True, allow_nan=False)
+        return _ENCODER.encode(posting.to_record())
     except (TypeError, ValueError, RecursionError) as error:
         raise PostingError(
             f"posting {posting.id!r}: extra holds something that is not JSON ({error})"

@@ -138,11 +138,11 @@ def _count_compiled(documents: Iterable[_T], read: Callable[[_T], str], threads:
             free.append(number)
 
     parts.extend(_map_ahead(count, _chunks(documents), threads))
-    # Every counter numbered the terms it met in its own order.
-    known: dict[str, int] = {}
-    numbers = [
+    # Every counter numbered the terms it met in its own order; the first one's numbers hold for all.
+    known = {term: number for number, term in enumerate(counters[0].vocabulary())}
+    numbers = [np.arange(len(known), dtype=np.int32)] + [
         np.array([known.setdefault(term, len(known)) for term in counter.vocabulary()], np.int32)
-        for counter in counters
+        for counter in counters[1:]
     ]
     columns = [numbers[counter][part.terms] for counter, part in parts]
     counts = [part.counts for _, part in parts]

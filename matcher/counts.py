@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -33,6 +34,8 @@ _ROWS: Final = 1 << 10
 
 _ENTRIES: Final = 1 << 18
 """Entries that are checked together, for the same reason."""
+
+_ENTRIES_A_THREAD: Final = 1 << 20
 
 
 class Counts(NamedTuple):
@@ -205,13 +208,7 @@ def invert_norms(
     rows = len(counts.starts) - 1
     norms = np.zeros(rows)
     if compiled:
-        from matcher.kernels import add_squares
-
-        # Read-only, as mapped files are: code is compiled once for both.
-        arrays = [array.view() for array in counts]
-        for array in arrays:
-            array.flags.writeable = False
-        add_squares(*arrays, term_weights, norms)
+        _add_squares(counts, term_weights, norms)
         norms = np.sqrt(norms)
     for first in range(0, 0 if compiled else rows, _ROWS):
         starts = counts.starts[first : first + _ROWS + 1]
@@ -222,6 +219,30 @@ def invert_norms(
             np.bincount(positions, weights=squares, minlength=len(starts) - 1)
         )
     return np.divide(1.0, norms, out=np.zeros(rows), where=norms > 0)
+
+
+def _add_squares(counts: Counts, term_weights: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
+    """Write the sum of squared weighted counts of each row, in several threads where that pays."""
+    from matcher.kernels import add_squares
+
+    # Read-only, as mapped files are: code is compiled once for both.
+    arrays = [array.view() for array in counts]
+    for array in arrays:
+        array.flags.writeable = False
+    starts, columns, values = arrays
+    threads = min(os.cpu_count() or 1, 1 + len(columns) // _ENTRIES_A_THREAD)
+    bounds = np.linspace(0, len(sums), threads + 1).astype(int).tolist()
+
+    def add(first: int, last: int) -> None:
+        add_squares(starts[first : last + 1], columns, values, term_weights, sums[first:last])
+
+    if threads == 1:
+        add(0, len(sums))
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(add, bounds[:-1], bounds[1:]))
 
 
 def check_inverse_norms(inverse: NDArray[np.generic], name: str, rows: int) -> NDArray[np.float64]:

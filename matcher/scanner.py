@@ -309,6 +309,27 @@ def _write(out: Any, place: int, code: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def fill_hashes(data: Any, offsets: Any, terminated: int, base: Any, hashes: Any) -> None:
+    """Hash strings: the same as `matcher.strings.hash_strings`.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+    offsets : ndarray of int64, shape (strings + 1,)
+    terminated : int
+        How many bytes follow each string, to be left out.
+    base : uint64
+    hashes : ndarray of uint64
+        Filled.
+    """
+    for number in range(hashes.shape[0]):
+        hashed = np.uint64(0)
+        for place in range(offsets[number], offsets[number + 1] - terminated):
+            hashed = hashed * base + np.uint64(data[place]) + np.uint64(1)
+        hashes[number] = hashed
+
+
+@njit(cache=True, nogil=True)
 def fill_slots(hashes: Any, count: int, slots: Any) -> None:
     """Fill a hash table (open addressing, linear probing) with the positions of `count` strings.
 

@@ -127,9 +127,9 @@ class Part:
         mask = self.held
         return np.arange(self.segment.rows) if mask is None else np.flatnonzero(mask)
 
-    def find(self, lines: Sequence[bytes]) -> NDArray[np.int64]:
+    def find(self, lines: Sequence[bytes], *, compiled: bool = False) -> NDArray[np.int64]:
         """Return the row of each posting id (UTF-8), -1 for those not held."""
-        rows = self.segment.catalogue.ids.find_lines(lines)
+        rows = self.segment.catalogue.ids.find_lines(lines, compiled=compiled)
         if len(self.deleted):
             rows[np.isin(rows, self.deleted)] = -1
         return rows
@@ -220,12 +220,12 @@ class Snapshot:
     def __len__(self) -> int:
         return sum(part.size for part in self.parts)
 
-    def find(self, ids: Sequence[str]) -> list[tuple[Part, int] | None]:
+    def find(self, ids: Sequence[str], *, compiled: bool = False) -> list[tuple[Part, int] | None]:
         """Return the part and row of each posting id, None for those not held."""
         lines = [posting_id.encode("utf-8", "surrogatepass") for posting_id in ids]
         found: list[tuple[Part, int] | None] = [None] * len(ids)
         for part in self.parts:
-            rows = part.find(lines)
+            rows = part.find(lines, compiled=compiled)
             for number in np.flatnonzero(rows >= 0).tolist():
                 found[number] = part, int(rows[number])
         return found
@@ -247,7 +247,7 @@ class Snapshot:
     def with_segment(self, segment: Segment, *, compiled: bool = False) -> Snapshot:
         """Return a snapshot that holds the postings of one more segment, scored by the weights there are."""
         places = [
-            fitted.vocabulary.find_lines(counted.vocabulary.to_lines()).astype(np.int32)
+            fitted.vocabulary.find_lines(counted.vocabulary.to_lines(), compiled=compiled).astype(np.int32)
             for fitted, counted in zip(self.features, segment.blocks, strict=True)
         ]
         part = Part.from_segment(segment, self.features, places, compiled=compiled)

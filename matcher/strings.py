@@ -9,11 +9,10 @@ what is looked up: the tokens of a text.
 from __future__ import annotations
 
 import os
-from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
-from typing import Any, Final, NamedTuple, overload
+from itertools import islice, pairwise
+from typing import Any, Final, NamedTuple, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 from matcher.errors import ModelDamagedError
 
 __all__: Final = ["BASE", "Found", "StringTable", "Strings", "gather", "to_offsets"]
+
+_Item = TypeVar("_Item", bound=np.generic)
 
 BASE: Final = np.uint64(int.from_bytes(os.urandom(7), "little") * 8 + 5)
 """Of the hashes; another one in every process, so that nobody can choose words whose hashes collide.
@@ -236,11 +237,16 @@ class StringTable(Sequence[str]):
         >>> list(StringTable.from_strings(["a\\nb", ""]))
         ['a b', '']
         """
-        lines, ends = bytearray(), array("q", [0])
-        for text in strings:  # millions of records pass here: one copy of them is enough
-            lines += text.replace("\n", " ").encode("utf-8", errors="replace") + b"\n"
-            ends.append(len(lines))
-        return cls(np.frombuffer(lines, np.uint8), np.array(ends, np.int64))
+        lines, ends = bytearray(), [np.zeros(1, np.int64)]
+        iterator = iter(strings)
+        while chunk := list(islice(iterator, _JOINED)):  # millions of records pass here: one copy is enough
+            joined = "\n".join(chunk)
+            if joined.count("\n") >= len(chunk):
+                joined = "\n".join([text.replace("\n", " ") for text in chunk])
+            data = f"{joined}\n".encode(errors="replace")
+            ends.append(np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE) + 1 + len(lines))
+            lines += data
+        return cls(np.frombuffer(lines, np.uint8), np.concatenate(ends))
 
     @classmethod
     def from_files(cls, files: Mapping[str, NDArray[np.generic]], name: str, *, unique: bool) -> StringTable:
@@ -443,16 +449,20 @@ class StringTable(Sequence[str]):
         """
         return bisect_left(range(len(self)), text.encode("utf-8", "surrogatepass"), key=self._line)
 
-    def find_lines(self, lines: Sequence[bytes]) -> NDArray[np.int64]:
+    def find_lines(self, lines: Sequence[bytes], *, compiled: bool = False) -> NDArray[np.int64]:
         """Return the position of each string, given in UTF-8, in a sorted table; -1 where it is missing.
 
-        For single lookups, and for tables that change too often for hashes to pay (see `find_many`).
+        For single lookups, and for tables that change too often for hashes to pay (see `find_many`). Compiled
+        code (extra ``[fast]``) makes its hashes so quickly that they always do.
 
         Examples
         --------
         >>> StringTable.from_strings(["a", "b"]).find_lines([b"b", b"x"])
         array([ 1, -1])
         """
+        if compiled:
+            data, offsets = np.frombuffer(bytearray().join(lines), np.uint8), to_offsets([*map(len, lines)])
+            return self.find_many(Strings(data, offsets, hash_compiled(data, offsets), compiled=True))
         if len(lines) * _FEW_OF < len(self):
             places = [bisect_left(range(len(self)), line, key=self._line) for line in lines]
             found = [
@@ -613,7 +623,7 @@ class StringTable(Sequence[str]):
         if self._slots is None:
             from matcher.scanner import fill_slots
 
-            hashes = self.hashes()
+            hashes = hash_compiled(self.lines, self.offsets, terminated=True)
             slots = np.empty(1 << (2 * len(self)).bit_length(), np.int32)
             fill_slots(hashes, len(self), slots)
             self._slots = _Slots(slots, hashes)
@@ -664,6 +674,31 @@ def hash_strings(
     return hashes
 
 
+def hash_compiled(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], *, terminated: bool = False
+) -> NDArray[np.uint64]:
+    """Return `hash_strings`, computed by compiled code (extra ``[fast]``).
+
+    Examples
+    --------
+    >>> strings = Strings.from_strings(["ab", "köchin", ""])
+    >>> bool(np.all(hash_compiled(strings.data, strings.offsets) == strings.hashes))
+    True
+    """
+    from matcher.scanner import fill_hashes
+
+    hashes = np.empty(len(offsets) - 1, np.uint64)
+    fill_hashes(_read_only(data), _read_only(offsets), int(terminated), BASE, hashes)
+    return hashes
+
+
+def _read_only(array: NDArray[_Item]) -> NDArray[_Item]:
+    """Return a view as mapped files are: code is compiled once for both."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def _powers(count: int) -> NDArray[np.uint64]:
     powers = np.full(count, BASE, np.uint64)
     powers[0] = 1
@@ -671,6 +706,7 @@ def _powers(count: int) -> NDArray[np.uint64]:
 
 
 _CHUNK: Final = 1 << 15
+_JOINED: Final = 1 << 10
 _FEW_OF: Final = 200
 """Bisecting one string takes as long as reading so many lines."""
 

@@ -113,7 +113,7 @@ def add_postings(
     unchanged: list[str] = []
     unknown: list[str] = []
     new, gone = [], []
-    for posting, place in zip(postings.values(), snapshot.find(list(postings)), strict=True):
+    for posting, place in zip(postings.values(), snapshot.find(list(postings), compiled=compiled), strict=True):
         if place is None:
             if only_known:
                 unknown.append(posting.id)
