@@ -107,6 +107,20 @@ class HeldPostings(Sequence[Posting]):
         dates = dates[dates != NO_DATE]
         return (int(dates.min()), int(dates.max())) if len(dates) else None
 
+    @property
+    def segments(self) -> list[tuple[int, int]]:
+        """How many postings of each segment are held, and how many are deleted.
+
+        Examples
+        --------
+        >>> from matcher import Matcher
+        >>> matcher = Matcher.fit([Posting(id="1"), Posting(id="2")])
+        >>> _ = matcher.remove(["1"]), matcher.add([Posting(id="3")])
+        >>> matcher.postings.segments
+        [(1, 1), (1, 0)]
+        """
+        return [(part.size, len(part.deleted)) for part in self._parts]
+
     def row(self, posting_id: str) -> int:
         """Return where a posting stands.
 

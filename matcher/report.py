@@ -125,9 +125,13 @@ def describe_model(matcher: Matcher) -> dict[str, Any]:
     1
     """
     postings = matcher.postings
+    segments = postings.segments
     return {
         "generation": matcher.generation,
         "postings": len(matcher),
+        "fitted": matcher.is_fitted,
+        "segments": len(segments),
+        "deleted": sum(deleted for _, deleted in segments),
         "companies": len(postings.companies),
         "locations": len(postings.locations),
         "posted": [from_milliseconds(end).date().isoformat() for end in postings.dates or ()],
@@ -138,14 +142,21 @@ def describe_model(matcher: Matcher) -> dict[str, Any]:
     }
 
 
-def render_model(matcher: Matcher, path: str) -> Table:
+def render_model(matcher: Matcher, path: str, generations: int = 1) -> Table:
     """Return `describe_model` as a table.
+
+    Parameters
+    ----------
+    matcher : Matcher
+    path : str
+    generations : int
+        How many are on disk.
 
     Examples
     --------
     >>> from matcher import Matcher
     >>> render_model(Matcher.fit([]), "models/jobs").row_count
-    8
+    9
     """
     from rich import box
     from rich.table import Table
@@ -158,6 +169,7 @@ def render_model(matcher: Matcher, path: str) -> Table:
         "model": path,
         "generation": str(description["generation"]),
         "postings": f"{description['postings']:,}",
+        "segments": f"{description['segments']:,}",
         "companies": f"{description['companies']:,}",
         "locations": f"{description['locations']:,}",
         "posted": " to ".join(description["posted"]) or "no dates",
@@ -166,6 +178,12 @@ def render_model(matcher: Matcher, path: str) -> Table:
         f"block {block['name']}": f"{block['features']:,} features, weight {block['weight']:g}"
         for block in description["blocks"]
     }
+    if generations > 1:
+        rows["generation"] += f", {generations:,} on disk"
+    if description["deleted"]:
+        rows["segments"] += f", {_count(description['deleted'], 'deleted posting')} until 'matcher compact'"
+    if not description["fitted"]:
+        rows["weights"] = "those of an earlier fit: 'matcher retrain' learns them anew"
     for name, value in rows.items():
         table.add_row(name, _text(value))
     return table

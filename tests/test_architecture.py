@@ -71,9 +71,12 @@ READING_EDGES = {
     "evaluate": {"errors"},
 }
 FACES = [
-    *("terminal", "vectorizer", "term_drift", "drift_report", "drift"),
+    *("terminal", "vectorizer", "term_drift", "drift_report", "drift", "retraining", "verification"),
     *("markup", "plots", "page", "drift_page"),
-    *("report", "cli", "__main__", "__init__"),
+    *("report", "generation_report"),
+    *("commands", "commands.group", "commands.options", "commands.output"),
+    *("commands.training", "commands.ranking", "commands.models"),
+    *("cli", "__main__", "__init__"),
 ]
 # The store knows nothing of ranking: its modules may import the errors and each other, up the page.
 STORE = CORE[CORE.index("disk") : CORE.index("generations") + 1]

@@ -215,6 +215,9 @@ def test_describe_model_counts_what_is_in_it():
     assert describe_model(Matcher.fit(postings)) == {
         "generation": 0,
         "postings": 3,
+        "fitted": True,
+        "segments": 1,
+        "deleted": 0,
         "companies": 1,
         "locations": 1,
         "posted": ["2025-01-09", "2026-03-01"],
@@ -223,6 +226,21 @@ def test_describe_model_counts_what_is_in_it():
             {"name": "hashtags", "weight": 0.3, "features": 1},
         ],
     }
+
+
+def test_a_model_that_needs_a_refit_or_compaction_says_so():
+    matcher = Matcher.fit([Posting(id=str(number), title="Cook") for number in range(4)])
+    plain = draw(render_model(matcher, "models/jobs"))
+    assert "on disk" not in plain
+    assert "retrain" not in plain
+    matcher.remove(["1"])
+    matcher.add([Posting(id="9", title="Nurse")])
+    described = describe_model(matcher)
+    assert (described["fitted"], described["segments"], described["deleted"]) == (False, 2, 1)
+    shown = draw(render_model(matcher, "models/jobs", 3))
+    assert re.search(r"generation +0, 3 on disk", shown)
+    assert re.search(r"segments +2, 1 deleted posting until 'matcher compact'", shown)
+    assert "'matcher retrain' learns them anew" in shown
 
 
 @pytest.mark.parametrize("year", [1, 9999])
