@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -455,9 +454,7 @@ class Matcher(Recommender):
         }
         expected = self._generation if self._path is not None and _is_same(path, self._path) else None
         published = store.write_model(path, content, files, kept=kept, expected=expected, key=key, lock=lock)
-        # Opened to hold it, as a reader does. Its bytes need no check: they were written a moment ago.
-        opened = store.read_model(path, verify=False, generation=published.generation)
-        self._adopt(replace(opened, verified=True))
+        self._adopt(store.open_published(path, published, content, files))
         self._path, self._key, self._is_changed = path, key, False
         return published.generation
 

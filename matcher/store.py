@@ -50,6 +50,7 @@ __all__: Final = [
     "StoredModel",
     "WriteLock",
     "lock_model",
+    "open_published",
     "read_model",
     "write_model",
 ]
@@ -212,6 +213,60 @@ def read_model(
         raise ModelDamagedError(f"{error.filename}: missing; train the model again") from None
     except (OSError, ValueError, OverflowError) as error:
         raise ModelDamagedError(f"{root}: cannot be read ({error}); train the model again") from error
+
+
+def open_published(
+    path: str | os.PathLike[str],
+    published: Published,
+    content: Mapping[str, Any],
+    files: Mapping[str, NDArray[Any]],
+) -> StoredModel:
+    """Return what `write_model` wrote a moment ago as an open model: held, with the arrays it was given.
+
+    Parameters
+    ----------
+    path : path-like
+    published : Published
+    content, files
+        As given to `write_model`, by the same names.
+
+    Raises
+    ------
+    ModelDamagedError
+        When somebody has taken it away already.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = {"numbers": np.arange(3)}
+    ...     model = open_published(folder, write_model(folder, {}, files), {}, files)
+    ...     model.generation, model.is_current(), model.files["numbers"] is files["numbers"]
+    (1, True, True)
+    """
+    root = Path(path)
+    manifest = folder_of(root, published.generation) / "manifest.json"
+    try:
+        hold = Hold(descriptor := open_regular(manifest))
+        hold_shared(descriptor)
+        data = read_small(descriptor, LARGEST_MANIFEST, manifest)
+    except OSError as error:
+        raise ModelDamagedError(f"{manifest}: cannot be read ({error}); save the model again") from error
+    pointer = read_pointer(root)
+    return StoredModel(
+        root,
+        published.generation,
+        dict(content),
+        dict(files),
+        dict(published.files),
+        sum(file.size for file in published.files.values()),
+        verified=True,
+        parent=parse_manifest(data, manifest).parent,
+        manifest_sha256=hashlib.sha256(data).hexdigest(),
+        pointer=pointer if pointer.generation == published.generation else None,
+        hold=hold,
+        _current=os.path.abspath(root / "CURRENT"),  # noqa: PTH100 - keeps links
+    )
 
 
 def _read(
