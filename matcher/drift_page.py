@@ -5,6 +5,7 @@ Titles and terms come from postings that anybody may have written: `matcher.mark
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from matcher.drift import Gate
@@ -27,7 +28,11 @@ _MOST_ROWS: Final = 100
 
 
 def render_page(
-    report: DriftReport, *, title: str = "What this retraining changed", gate: Gate | None = None
+    report: DriftReport,
+    *,
+    title: str = "What this retraining changed",
+    gate: Gate | None = None,
+    reasons: Sequence[str] | None = None,
 ) -> str:
     """Return a report as a page of HTML that needs nothing beside it.
 
@@ -37,6 +42,8 @@ def render_page(
     title : str
     gate : Gate, optional
         Then the page says whether the report keeps its bounds, and the plots show them.
+    reasons : sequence of str, optional
+        Why it was refused, where more than the gate had a say; unless given, the gate is asked.
 
     Returns
     -------
@@ -57,7 +64,7 @@ def render_page(
     """
     return assemble(
         title,
-        _verdict(report, gate),
+        _verdict(report, gate, reasons),
         _facts(report),
         _postings(report),
         _rankings(report, gate),
@@ -68,13 +75,15 @@ def render_page(
     )
 
 
-def _verdict(report: DriftReport, gate: Gate | None) -> Markup:
-    if gate is None or gate == Gate():
+def _verdict(report: DriftReport, gate: Gate | None, reasons: Sequence[str] | None) -> Markup:
+    refusal = "The gate refuses to publish." if reasons is None else "Refused: nothing was published."
+    if reasons is None:
+        reasons = gate.check(report) if gate is not None else []
+    if not reasons and (gate is None or gate == Gate()):
         return Markup("")
-    reasons = gate.check(report)
     if not reasons:
         return tag("div", tag("p", tag("strong", "The gate lets it pass.")), class_="verdict", role="status")
-    said = tag("p", tag("strong", "The gate refuses to publish."))
+    said = tag("p", tag("strong", refusal))
     return tag("div", said, *(tag("p", show(r, 400)) for r in reasons), class_="verdict no", role="status")
 
 

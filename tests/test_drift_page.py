@@ -225,6 +225,18 @@ def test_empty_sections_say_so():
         assert said in text
 
 
+def test_a_refusal_for_other_reasons_than_the_gates_is_shown():
+    page = render_page(DriftReport(), reasons=["3 postings were rejected <b>"])
+    assert "3 postings were rejected &lt;b&gt;" in page
+    text = " ".join(check(page).text)
+    assert "Refused: nothing was published." in text
+    assert "lets it pass" not in text
+    assert "Refused" not in " ".join(check(render_page(DriftReport(), reasons=[])).text)
+    lenient = Gate(min_quality=0.0)
+    passed = DriftReport(judged=(JudgedDrift("a", None, 1.0),))
+    assert "lets it pass" in " ".join(check(render_page(passed, gate=lenient, reasons=[])).text)
+
+
 def test_the_page_shows_what_the_report_says():
     report = hostile_report("bread")
     text = " ".join(check(render_page(report, title="Jobs, generation 7", gate=Gate(0.25, 0.5))).text)

@@ -203,7 +203,7 @@ def _write_report(page: Path, result: Retraining, model: str, gate: Gate, *, dry
     from matcher.drift_page import render_page
 
     title = f"{model}: {_headline(result, dry_run=dry_run)}"
-    write_page(page, render_page(result.report, title=title, gate=gate))
+    write_page(page, render_page(result.report, title=title, gate=gate, reasons=result.refused))
 
 
 def fit_sources(sources: tuple[str, ...], *, strict: bool = False) -> Matcher:
