@@ -312,6 +312,15 @@ def _holds_entries(counts: Counts, columns: int) -> bool:
 
 def _agree(by_posting: Counts, by_term: Counts) -> bool:
     """Return whether two matrices can be transposes: their entries and totals agree."""
-    return len(by_posting.columns) == len(by_term.columns) and int(
-        by_posting.counts.sum(dtype=np.int64)
-    ) == int(by_term.counts.sum(dtype=np.int64))
+    return len(by_posting.columns) == len(by_term.columns) and _sum(by_posting.counts) == _sum(by_term.counts)
+
+
+def _sum(counts: NDArray[np.unsignedinteger[Any]]) -> int:
+    total = 0
+    for begin in range(0, len(counts), _ENTRIES):
+        part = counts[begin : begin + _ENTRIES]
+        if part.dtype == np.uint8 and len(part) == _ENTRIES:
+            # Sums of 256 bytes fit 16 bits: numpy adds them without converting each to 64.
+            part = np.add.reduce(part.reshape(256, -1), axis=0, dtype=np.uint16)
+        total += int(part.sum(dtype=np.int64))
+    return total
