@@ -16,8 +16,11 @@ scratch; scikit-learn's ways are compared with its refit.
 
 import argparse
 import json
+import math
 import multiprocessing
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,7 +33,7 @@ import retrainers
 from corpus import SEEDS, read_about, write_corpus
 from memory import folder_size
 from retrainers import BASE, BASE_WHOLE, COUNTS, FAST, FAST_WHOLE, FRESH, HASHED, REFIT, TUNED, Stream
-from speed import check_agreement, describe_machine, report
+from speed import check_agreement, describe_machine, end, report
 from tables import table, write_section
 from team import Team
 
@@ -39,6 +42,7 @@ CVS = 20
 """CVs whose rankings are compared."""
 
 LONG_RUNNING = [FAST, BASE, FAST_WHOLE, BASE_WHOLE, REFIT, TUNED, COUNTS, HASHED]
+SYSTEMS = [*LONG_RUNNING, *FRESH]
 NEW, MIXED = "new postings", "new, replaced and removed postings"
 Results = Mapping[str, Any]
 
@@ -72,6 +76,7 @@ class Rounds:
     def __init__(self, arguments: argparse.Namespace, corpus: Path, folder: Path, team: Team) -> None:
         self.arguments, self.corpus, self.folder, self.team = arguments, corpus, folder, team
         self.past: list[bool] = []
+        self.load: list[float] = []
         self.order = np.random.default_rng(0)
         self.started: dict[str, Any] = {}
 
@@ -83,7 +88,10 @@ class Rounds:
 
     def start(self, model: Path) -> None:
         """Start everybody; ours open copies of the model."""
-        for number, name in enumerate([*LONG_RUNNING, *FRESH]):
+        for number, name in enumerate(SYSTEMS):
+            if name not in self.arguments.systems:
+                self.team.left_out[name] = "not asked for"
+                continue
             copy = self.folder / str(number)
             copy.mkdir()
             if name in (FAST, BASE, *FRESH):
@@ -94,7 +102,7 @@ class Rounds:
 
     def run(self, *, mixed: bool) -> dict[str, Any]:
         """Let everybody take in and publish the next round."""
-        names = [name for name in [*LONG_RUNNING, *FRESH] if name not in self.team.left_out]
+        names = [name for name in SYSTEMS if name not in self.team.left_out]
         answers = {}
         for place in self.order.permutation(len(names)):
             name = names[place]
@@ -102,6 +110,7 @@ class Rounds:
             if answers[name]:
                 report(f"{name}: {answers[name]['seconds']:.3f} s")
         self.past.append(mixed)
+        self.load.append(os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan)
         return {name: answers[name] for name in names if answers[name]}
 
     def _run(self, name: str, mixed: bool) -> dict[str, Any] | None:
@@ -190,13 +199,14 @@ def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "model_bytes": full,
             "cold": cold,
             "times": times,
+            "load": rounds.load,
             "left_out": team.left_out,
         }
 
 
 def scenario_table(scenario: str, rounds: Sequence[Mapping[str, Any]]) -> str:
     """Medians of a scenario, with ratios of medians and what each step takes."""
-    names = [name for name in [*LONG_RUNNING, *FRESH] if any(name in one for one in rounds)]
+    names = [name for name in SYSTEMS if any(name in one for one in rounds)]
     taken = {name: [one[name] for one in rounds if name in one] for name in names}
     medians = {name: float(np.median([one["seconds"] for one in taken[name]])) for name in names}
 
@@ -229,37 +239,42 @@ def scenario_table(scenario: str, rounds: Sequence[Mapping[str, Any]]) -> str:
 
 def wanted_table(results: Results) -> str:
     """The figures wanted, and those reached."""
-    rows = []
-    for scenario, rounds in results["times"].items():
-        for name, wanted in ((FAST, 100), (BASE, 20)):
-            ratios = []
-            for peer in (REFIT, TUNED, COUNTS):
-                pairs = [
-                    (one[peer]["seconds"], one[name]["seconds"]) for one in rounds if {peer, name} <= {*one}
-                ]
-                if not pairs:
-                    ratios.append("not measured")
-                    continue
-                theirs, ours = np.median(pairs, axis=0)
-                worst = min(a / b for a, b in pairs)
-                ratios.append(f"{theirs / ours:.1f}x ({worst:.1f}x)")
-            rows.append([f"{scenario}, {name}", f"{wanted}x", *ratios])
-    headings = ["ratio of medians (of the worst round)", "wanted against a refit"]
-    return table([*headings, f"against {REFIT}", f"against {TUNED}", f"against {COUNTS}"], rows)
+    rows = [
+        [
+            f"{scenario}, {name}",
+            f"{wanted}x",
+            *(_ratios(rounds, name, peer) for peer in (REFIT, TUNED, COUNTS, HASHED)),
+        ]
+        for scenario, rounds in results["times"].items()
+        for name, wanted in ((FAST, 100), (BASE, 20))
+    ]
+    headings = ["faster by: ratio of medians (in the worst round; of CPU time)", "wanted against a refit"]
+    return table([*headings, *(f"against {peer}" for peer in (REFIT, TUNED, COUNTS, HASHED))], rows)
+
+
+def _ratios(rounds: Sequence[Mapping[str, Any]], name: str, peer: str) -> str:
+    both = [(one[peer], one[name]) for one in rounds if peer in one and name in one]
+    if not both:
+        return "not measured"
+    seconds, cpu = (np.array([[one[key] for one in pair] for pair in both]) for key in ("seconds", "cpu"))
+    medians = np.median(seconds, axis=0), np.median(cpu, axis=0)
+    wall, used = (theirs / ours for theirs, ours in medians)
+    return f"{wall:.1f}x ({(seconds[:, 0] / seconds[:, 1]).min():.1f}x; {used:.1f}x)"
 
 
 def section(results: Results) -> str:
     """Return everything about one size."""
     options = f" --new {results['new']} --rounds {results['rounds']}"
     options += "" if results["corpus"]["seeds"] else " --source FOLDER"
+    busy = f"load average {min(results['load']):.1f} to {max(results['load']):.1f}"
     cold = "; ".join(f"{name} {one['seconds']:.3f} s" for name, one in results["cold"].items())
     without = [f"{name} ({reason})" for name, reason in results["left_out"].items()]
     return "\n\n".join(
         [
             f"## {results['new']:,} postings into {results['postings']:,}",
             f"`python benchmarks/retraining.py {results['postings']}{options} --write docs/retraining.md`. "
-            f"{results['machine']}. Medians of {results['rounds']} rounds, taking turns. A model of all "
-            f"postings takes {results['model_bytes'] / 1e6:,.0f} MB on disk.",
+            f"{results['machine']}. Medians of {results['rounds']} rounds, taking turns; {busy}. A model of "
+            f"all postings takes {results['model_bytes'] / 1e6:,.0f} MB on disk.",
             f"Compared first: {results['agreement']}. After the first round: {results['compared'][0]}. After "
             f"the last round: {results['compared'][1]}.",
             wanted_table(results),
@@ -281,6 +296,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--new", type=int, default=1_000, help="postings of a round")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each of two scenarios")
     parser.add_argument("--source", type=Path, default=SEEDS, help="folder to take sentences from")
+    parser.add_argument(
+        "--systems", nargs="*", default=SYSTEMS, choices=SYSTEMS, metavar="NAME", help="all by default"
+    )
     parser.add_argument("--corpus", type=Path, help="file to keep the corpus in, or to take it from")
     parser.add_argument("--json", type=Path, help="file to write all times to")
     parser.add_argument("--write", type=Path, help="document whose section of this size to write")
@@ -290,6 +308,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure, print, write."""
     arguments = parse()
+    signal.signal(signal.SIGTERM, end)
     try:
         with TemporaryDirectory(prefix="matcher-retraining-") as folder:
             results = run(arguments, Path(folder))
