@@ -6,7 +6,7 @@ Rows are in ascending order of posting id, so "ties break by id" is "ties break 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -263,28 +263,36 @@ class Catalogue:
         >>> [posting.id for posting in merged], order
         (['a', 'b', 'c'], array([0, 2, 1]))
         """
-        shifts = np.cumsum([0, *(len(catalogue) for catalogue in catalogues)])
+        # What is left behind is never copied: of a large catalogue, a few rows may be all that is kept.
+        pairs = list(zip(catalogues, kept, strict=True))
         nothing = np.zeros(0, np.int64)
-        rows = np.concatenate([*(some + shift for some, shift in zip(kept, shifts, strict=False)), nothing])
-        ids = StringTable.concatenate([catalogue.ids for catalogue in catalogues]).select(rows)
+        ids = StringTable.concatenate([part.ids.select(rows) for part, rows in pairs])
         lines = ids.to_lines()
         order = np.array(sorted(range(len(lines)), key=lines.__getitem__), np.int64)
-        rows = rows[order]
-        records = StringTable.concatenate([catalogue.records for catalogue in catalogues])
-        tags = Categories.concatenate([Categories(part.tags, part.tag_codes) for part in catalogues])
-        lengths = np.concatenate([*(np.diff(catalogue.tag_starts) for catalogue in catalogues), nothing])
-        tags = tags.select(gather(to_offsets(lengths), rows)[0])
+        records = StringTable.concatenate([part.records.select(rows) for part, rows in pairs])
+        lengths = np.concatenate([*(np.diff(part.tag_starts)[rows] for part, rows in pairs), nothing])
+        tags = Categories.concatenate(
+            [
+                Categories(part.tags, part.tag_codes).select(gather(part.tag_starts, rows)[0])
+                for part, rows in pairs
+            ]
+        )
+
+        def merge(column: Callable[[Catalogue], Categories]) -> Categories:
+            some = [column(part).select(rows) for part, rows in pairs]
+            return Categories.concatenate(some).select(order)
+
         merged = cls(
             ids=ids.select(order),
-            records=records.select(rows),
-            locations=Categories.concatenate([part.locations for part in catalogues]).select(rows),
-            companies=Categories.concatenate([part.companies for part in catalogues]).select(rows),
-            job_types=Categories.concatenate([part.job_types for part in catalogues]).select(rows),
+            records=records.select(order),
+            locations=merge(lambda part: part.locations),
+            companies=merge(lambda part: part.companies),
+            job_types=merge(lambda part: part.job_types),
             tags=tags.values,
-            tag_starts=to_offsets(lengths[rows]),
-            tag_codes=tags.codes,
-            posted=np.concatenate([*(catalogue.posted for catalogue in catalogues), nothing])[rows],
-            featured=np.concatenate([*(catalogue.featured for catalogue in catalogues), nothing])[rows],
+            tag_starts=to_offsets(lengths[order]),
+            tag_codes=tags.codes[gather(to_offsets(lengths), order)[0]],
+            posted=np.concatenate([*(part.posted[rows] for part, rows in pairs), nothing])[order],
+            featured=np.concatenate([*(part.featured[rows] for part, rows in pairs), nothing])[order],
         )
         return merged, order
 

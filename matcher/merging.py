@@ -19,6 +19,10 @@ __all__: Final = ["MISSING", "insert_terms", "merge_segments", "unite_vocabulari
 MISSING: Final = -1
 """Stands for "not in that vocabulary" among places."""
 
+_ROWS: Final = 1 << 12
+_ENTRIES: Final = 1 << 20
+"""Rows, and entries, that are moved together: what that takes besides the result stays small."""
+
 
 def insert_terms(
     vocabulary: StringTable, terms: Iterable[bytes]
@@ -78,6 +82,8 @@ def unite_vocabularies(tables: Sequence[StringTable]) -> tuple[StringTable, list
     >>> list(united), places
     (['a', 'b', 'd'], [array([1, 2], dtype=int32), array([0, 1], dtype=int32)])
     """
+    if len(tables) == 1:
+        return tables[0], [np.arange(len(tables[0]), dtype=np.int32)]
     lines = [table.to_lines() for table in tables]
     terms = sorted(set().union(*lines))
     position = {term: place for place, term in enumerate(terms)}
@@ -122,7 +128,7 @@ def merge_segments(
     rows = np.split(moved_to, ends)
     blocks, places = [], []
     for parts in zip(*(segment.blocks for segment in segments), strict=True):
-        block, moved = _merge_blocks(parts, kept, order)
+        block, moved = _merge_blocks(parts, kept, rows)
         blocks.append(block)
         places.append(moved)
     by_segment = [[moved[number] for moved in places] for number in range(len(segments))]
@@ -130,24 +136,31 @@ def merge_segments(
 
 
 def _merge_blocks(
-    parts: Sequence[SegmentBlock], kept: Sequence[NDArray[np.int64]], order: NDArray[np.int64]
+    parts: Sequence[SegmentBlock], kept: Sequence[NDArray[np.int64]], rows: Sequence[NDArray[np.int64]]
 ) -> tuple[SegmentBlock, list[NDArray[np.int32]]]:
+    """Merge one block; `rows` says where the rows kept of each part go."""
     vocabulary, places = unite_vocabularies([part.vocabulary for part in parts])
-    columns, counts, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.uint8)], [np.zeros(0, np.int64)]
-    for part, some, place in zip(parts, kept, places, strict=True):
-        by_posting = part.counts.by_posting
-        entries, _ = gather(by_posting.starts, some)
-        columns.append(place[by_posting.columns[entries]])
-        counts.append(by_posting.counts[entries])
-        lengths.append(np.diff(by_posting.starts)[some])
-    joined = np.concatenate(lengths)
-    entries, _ = gather(to_offsets(joined), order)
-    column, count = np.concatenate(columns)[entries], np.concatenate(counts)[entries]
+    matrices = [part.counts.by_posting for part in parts]
+    lengths = np.zeros(sum(len(some) for some in kept), np.int64)
+    for by_posting, some, new in zip(matrices, kept, rows, strict=True):
+        lengths[new] = np.diff(by_posting.starts)[some]
+    starts = to_offsets(lengths)
+    columns = np.empty(starts[-1], np.int32)
+    counts = np.empty(starts[-1], np.result_type(np.uint8, *(by_posting.counts for by_posting in matrices)))
+    is_used = np.zeros(len(vocabulary), np.bool_)
+    for by_posting, some, new, place in zip(matrices, kept, rows, places, strict=True):
+        for first in range(0, len(some), _ROWS):
+            entries, _ = gather(by_posting.starts, some[first : first + _ROWS])
+            targets, _ = gather(starts, new[first : first + _ROWS])
+            columns[targets] = moved = place[by_posting.columns[entries]]
+            counts[targets] = by_posting.counts[entries]
+            is_used[moved] = True
     # Terms that only postings left behind had are no terms any more.
-    is_used = np.bincount(column, minlength=len(vocabulary)) > 0
     if not is_used.all():
         vocabulary = vocabulary.select(np.flatnonzero(is_used))
         moved = np.where(is_used, np.cumsum(is_used) - 1, MISSING).astype(np.int32)
-        column, places = moved[column], [moved[place] for place in places]
-    merged = Counts(to_offsets(joined[order]), column, narrow_counts(count))
+        places = [moved[place] for place in places]
+        for first in range(0, len(columns), _ENTRIES):
+            columns[first : first + _ENTRIES] = moved[columns[first : first + _ENTRIES]]
+    merged = Counts(starts, columns, narrow_counts(counts))
     return SegmentBlock(vocabulary, BlockCounts(merged, merged.transpose(len(vocabulary)))), places
