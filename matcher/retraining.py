@@ -324,7 +324,7 @@ def _is_before(posting: Posting, moment: int | None) -> bool:
 def _doubt(before: int, after: int, given: int, rejected: int, *, complete: bool) -> list[str]:
     """Return why the postings given look like a mistake, if they do."""
     if rejected and not given:
-        return [f"no posting could be read, {rejected:,} were rejected: mend the source"]
+        return [f"no posting could be read ({rejected:,} rejected): mend the source"]
     if complete and rejected:
         count = f"{rejected:,} posting{' was' if rejected == 1 else 's were'} rejected"
         return [f"{count}, and what a complete source lacks is removed: mend it, or use force"]

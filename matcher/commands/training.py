@@ -61,10 +61,15 @@ def train(sources: tuple[str, ...], model: str, key: bytes | None, strict: bool)
     callback=parse_date,
     help="Remove postings dated before, as 2026-03-01.",
 )
-@click.option("--complete", is_flag=True, help="SOURCE is all there is: remove postings not in it.")
-@click.option("--force", is_flag=True, help="Trust SOURCE although postings were rejected or none is left.")
+@click.option("--complete", is_flag=True, help="SOURCE holds all there are: remove the others.")
+@click.option("--force", is_flag=True, help="Trust SOURCE even with postings rejected, or none left.")
 @click.option(
-    "--keep", type=click.IntRange(min=1), default=5, show_default=True, help="Generations to keep on disk."
+    "--keep",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Generations to keep on disk.",
 )
 @click.option(
     "--probe",
@@ -72,11 +77,11 @@ def train(sources: tuple[str, ...], model: str, key: bytes | None, strict: bool)
     multiple=True,
     metavar="CV",
     callback=not_empty,
-    help="Compare recommendations for this CV, or for the CVs in this folder, before and after.",
+    help="Compare what is recommended for this CV (or those in this folder) before and after.",
 )
 @click.option("--judgements", metavar="FILE", callback=not_empty, help="Measure quality by these judged CVs.")
-@click.option("--max-drift", type=_SHARE, help="Refuse when recommendations change more: 0 to 1.")
-@click.option("--min-quality", type=_SHARE, help="Refuse when mean nDCG@10 is lower: 0 to 1.")
+@click.option("--max-drift", type=_SHARE, metavar="X", help="Refuse when recommendations change more.")
+@click.option("--min-quality", type=_SHARE, metavar="Q", help="Refuse when the mean nDCG@10 is lower.")
 @click.option(
     "--report", "page", metavar="FILE", callback=check_page, help="Write what changed as a page of HTML."
 )
