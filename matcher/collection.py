@@ -120,6 +120,9 @@ def collect(path: str | os.PathLike[str], keep: int, *, lock: WriteLock | None =
     try:
         sweep(root)
         pointer = read_pointer(root)
+        # A writer may have been killed after the switch to the current generation and before that was
+        # durable. Those before it can go only when no power cut brings them back.
+        sync_folder(root)
         return collect_locked(root, keep, pointer.generation, range(pointer.last + 1, LAST_GENERATION + 1))
     except OSError as error:
         raise ModelWriteError(f"{root}: {error.strerror or error}; no generation was deleted") from error
@@ -133,7 +136,7 @@ def collect_locked(root: Path, keep: int, current: int, abandoned: range) -> Col
     root : Path
     keep : int
     current : int
-        What CURRENT says.
+        What CURRENT says, durably.
     abandoned : range
         Numbers that never were current; they go first.
 
@@ -149,9 +152,6 @@ def collect_locked(root: Path, keep: int, current: int, abandoned: range) -> Col
     ...     collect_locked(Path(folder), 1, 1, range(0))
     Collected(removed=[], in_use=[])
     """
-    # A writer may have been killed after the switch to the current generation and before that was durable.
-    # The generations before it can go only when no power cut brings them back.
-    sync_folder(root)
     others = [number for number in generations(root) if number != current and _is_generation(root, number)]
     others.sort(key=lambda number: (number not in abandoned, number), reverse=True)
     token = f"{os.getpid()}-{os.urandom(4).hex()}"

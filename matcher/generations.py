@@ -171,7 +171,8 @@ def rollback(path: str | os.PathLike[str], generation: int | None = None, *, key
         except (ModelDamagedError, OSError) as error:
             if generation is None:
                 raise ModelDamagedError(
-                    f"{root / 'CURRENT'}: damaged, and with it what comes before: name a generation"
+                    f"{root / 'CURRENT'}: cannot be read, so that what comes before is unknown ({error}): "
+                    "name a generation"
                 ) from error
             pointer = None
         target = generation or (_before(root, pointer) if pointer else 0)

@@ -128,26 +128,13 @@ def write_model(
         before = _current_pointer(root)
         if expected is not None:
             _check_expected(root, expected, before)
-        temporary.mkdir()
-        stored = _write_files(temporary, files, kept)
-        entries = {file.path.name: (file.size, file.sha256) for file in stored.values()}
-        manifest = render_manifest(content, entries, before.generation if before else 0)
-        digest = write_durably(temporary / "manifest.json", manifest).sha256
-        if key is not None:
-            write_durably(temporary / "signature", sign(key, manifest))
-        sync_folder(temporary)
-        generation = max(generations(root), default=0)
-        generation = max(generation, before.last if before else 0) + 1
+        stored, digest = _write_folder(
+            temporary, content, files, kept, before.generation if before else 0, key
+        )
+        generation = max([*generations(root), before.last if before else 0], default=0) + 1
         if generation > LAST_GENERATION:
             raise ModelWriteError(f"{root}: no generation is left after {generation - 1}: start a new model")
-        folder = folder_of(root, generation)
-        temporary.rename(folder)
-        try:
-            sync_folder(root)
-            replace_pointer(root, Pointer(generation, digest, generation), token)
-        except OSError:  # it did not become current
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        _make_current(root, temporary, Pointer(generation, digest, generation), token)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelWriteError(f"{root}: {reason}; the model there is unchanged") from error
@@ -158,7 +145,7 @@ def write_model(
         abandoned = range(before.last + 1, generation) if before else range(0)
         with suppress(OSError):
             collect_locked(root, keep, generation, abandoned)
-    there = Path(os.path.abspath(folder))  # noqa: PTH100 - keeps links
+    there = Path(os.path.abspath(folder_of(root, generation)))  # noqa: PTH100 - keeps links
     return Published(
         generation, {name: file._replace(path=there / file.path.name) for name, file in stored.items()}
     )
@@ -184,6 +171,41 @@ def _check_expected(root: Path, expected: int, found: Pointer | None) -> None:
         verb = "published" if number > expected else "made current again"
         happened = f"generation {number} was {verb} since generation {expected} was opened"
     raise ModelConflictError(f"{root}: {happened}: reload, apply the changes again, and save")
+
+
+def _write_folder(
+    folder: Path,
+    content: Mapping[str, Any],
+    files: Mapping[str, NDArray[Any]],
+    kept: Mapping[str, StoredFile],
+    parent: int,
+    key: bytes | None,
+) -> tuple[dict[str, StoredFile], str]:
+    """Write a generation durably under a temporary name; return its files and its manifest's SHA-256."""
+    folder.mkdir()
+    stored = _write_files(folder, files, kept)
+    entries = {file.path.name: (file.size, file.sha256) for file in stored.values()}
+    manifest = render_manifest(content, entries, parent)
+    digest = write_durably(folder / "manifest.json", manifest).sha256
+    if key is not None:
+        write_durably(folder / "signature", sign(key, manifest))
+    sync_folder(folder)
+    return stored, digest
+
+
+def _make_current(root: Path, temporary: Path, pointer: Pointer, token: str) -> None:
+    folder = folder_of(root, pointer.generation)
+    temporary.rename(folder)
+    try:
+        sync_folder(root)
+        replace_pointer(root, pointer, token)
+    except OSError:
+        # It did not become current. It loses its name before it is deleted: after a crash, too, a generation
+        # is there whole or not at all.
+        with suppress(OSError):
+            folder.rename(temporary)
+            sync_folder(root)
+        raise
 
 
 def _write_files(

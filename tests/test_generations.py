@@ -532,14 +532,15 @@ def test_only_what_writers_leave_is_swept(tmp_path):
     publish(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").write_text("mine")
-    for name in [
+    mine = [
         ".tmp",
         ".tmp-mine",
         ".current-backup",
         ".old-models",
         ".tmp-12-0123abcde",
         ".old-1-12-0123abcd",
-    ]:
+    ]
+    for name in mine:
         (tmp_path / name).write_text("mine")
     (tmp_path / ".tmp-12-0123abcd").symlink_to(tmp_path / "mine")
     publish(tmp_path)

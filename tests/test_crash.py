@@ -1,0 +1,125 @@
+"""Whatever interrupts a writer: the old model or the new one, whole. benchmarks/crash.py does more of it."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from matcher.errors import ModelError
+from matcher.generations import collect, rollback
+from tests.crash_states import TOP, Change
+from tests.crashes import (
+    KEY,
+    SCENARIOS,
+    crash,
+    failing_call,
+    found,
+    publish,
+    quick_folder,
+    record,
+    three,
+)
+from tests.processes import read_while_publishing
+
+SEED = 20_261_127
+
+
+@pytest.fixture
+def quick():
+    with quick_folder() as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_state_a_crash_may_leave_is_the_old_model_or_the_new_one(quick, name):
+    scenario = SCENARIOS[name]
+    base, changes = record(scenario, quick / "played")
+    tally = crash(scenario, changes, base, quick, SEED, several=2)
+    assert tally.bad == []
+    assert tally.states > len(changes)
+    assert set(tally.outcomes) == set(scenario.on_the_way)  # before the switch, and after it
+
+
+@pytest.mark.parametrize("name", ["publish", "go back"])
+def test_the_simulator_finds_each_sync_that_is_missing(quick, name):
+    scenario = SCENARIOS[name]
+    base, changes = record(scenario, quick / "played")
+    syncs = [place for place, change in enumerate(changes) if change.kind == "sync"]
+    assert len(syncs) == {"publish": 9, "go back": 2}[name]
+    for place in syncs:
+        assert crash(scenario, changes, base, quick, SEED, several=2, without=place).bad, changes[place]
+
+
+def test_the_simulator_finds_a_collection_before_what_is_current_is_durable(quick):
+    scenario = SCENARIOS["killed before the last sync, then collect"]
+    base, changes = record(scenario, quick / "played")
+    syncs = [place for place, change in enumerate(changes) if change == Change("sync", TOP)]
+    assert len(syncs) == 3  # the new generation; then, by who collects, CURRENT, and what is to be deleted
+    for place in syncs:
+        assert crash(scenario, changes, base, quick, SEED, several=2, without=place).bad
+
+
+ACTS = {
+    "publish": (lambda root, kept: publish(root, 4, kept=kept, keep=2, key=KEY), 4),
+    "go back": (lambda root, kept: rollback(root, key=KEY), 2),
+    "collect": (lambda root, kept: collect(root, 1), 3),
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "partly"),
+    [(errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EIO, True), (errno.EDQUOT, False)],
+)
+@pytest.mark.parametrize("name", ACTS)
+def test_an_error_at_any_call_is_told_or_overcome(quick, name, code, partly):
+    act, new = ACTS[name]
+    for number in range(200):
+        root = quick / str(number)
+        kept = three(root)
+        with failing_call(number, code, partly) as calls:
+            try:
+                act(root, kept)
+                expected, message = new, ""
+            except ModelError as error:
+                expected, message = 3, str(error)
+        if len(calls) <= number:
+            break
+        assert found(root, key=KEY) == expected, calls[number]
+        assert expected == new or os.strerror(code) in message, calls[number]
+        publish(root, 5, keep=1, key=KEY)
+        assert found(root, key=KEY) == 5, calls[number]
+        left = {path.name for path in root.iterdir()} - {"CURRENT", ".lock"}
+        assert len(left) == 1, (calls[number], left)
+    assert 5 < number < 199
+    assert expected == new
+
+
+def test_a_killed_writer_leaves_a_whole_model_and_keeps_nobody_from_writing(tmp_path):
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here")
+    code = "import sys; from pathlib import Path; from tests.processes import kills; "
+    code += "print(*kills(Path(sys.argv[1]), 15, int(sys.argv[2])))"
+    # In a process that has no other threads, because it forks.
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), str(SEED)],
+        cwd=Path(__file__).parent.parent,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    written, wrong = done.stdout.rstrip().split(" ", 1)
+    assert wrong == "[]"
+    assert int(written) > 15
+
+
+def test_readers_never_fail_and_never_see_a_mixture(tmp_path):
+    result = read_while_publishing(tmp_path, readers=2, reads=400, publications=20)
+    assert result.failures == []
+    assert result.mixtures == 0
+    assert (result.reads, result.published) == (400, 20)
+    assert result.removed + result.in_use > 10
+    assert len(result.seen) > 5
