@@ -24,6 +24,13 @@ NO_DATE: Final = np.iinfo(np.int64).min
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False)
 
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
+
 _CALENDAR: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """The years 1 to 9999 in milliseconds since 1970, all that a datetime can hold."""
 
@@ -324,7 +331,7 @@ class Catalogue:
 
     def __getitem__(self, row: int) -> Posting:
         try:
-            posting = Posting.from_record(json.loads(self.records[row]))
+            posting = Posting.from_record(_DECODER.decode(self.records[row]))
             if posting.id != self.ids[row]:
                 raise PostingError(f"the record is of {posting.id!r}, not of {self.ids[row]!r}")
             return posting

@@ -31,6 +31,8 @@ __all__: Final = ["ModelParts", "read_snapshot", "segment_files", "write_snapsho
 
 MOST_SEGMENTS: Final = 10_000
 MOST_POSTINGS: Final = 1 << 40
+_TOLD: Final = {"library", "note", "unicode"}
+"""Members of the content that nothing is made of."""
 
 
 class ModelParts(NamedTuple):
@@ -153,17 +155,19 @@ def _read(
 ) -> Snapshot:
     if content["analyzer"] != analyzer.VERSION or type(content["analyzer"]) is not int:
         raise ModelSchemaError(
-            f"the model's words were made by analyzer {content['analyzer']!r}, this version has "
+            f"the model's words were made by analyzer {content['analyzer']!r:.40}, this version has "
             f"{analyzer.VERSION}: train the model again"
         )
     features = _read_features(content["blocks"], files)
     blocks = [fitted.block for fitted in features]
     count = content["segments"]
     if type(count) is not int or not 0 <= count <= MOST_SEGMENTS:
-        raise ModelDamagedError(f"manifest.json: {count!r} is no number of segments")
+        raise ModelDamagedError(f"manifest.json: {count!r:.40} is no number of segments")
     parts = []
     for number in range(count):
-        segment = known(number) or Segment.from_files(files, f"segment{number}", blocks)
+        segment = known(number)
+        if segment is None or len(segment.blocks) != len(blocks):
+            segment = Segment.from_files(files, f"segment{number}", blocks)
         parts.append(_read_part(segment, features, files, f"segment{number}"))
     if type(content["is_fitted"]) is not bool:
         raise ModelDamagedError("manifest.json: is_fitted must be true or false")
@@ -173,6 +177,7 @@ def _read(
     if snapshot.is_fitted:
         _check_frequencies(snapshot)
     _check_ids(snapshot)
+    _check_nothing_else(snapshot, content, files)
     return snapshot
 
 
@@ -187,13 +192,16 @@ def _read_features(entries: Any, files: Mapping[str, NDArray[np.generic]]) -> li
         fitted_on = entry["postings"]
         if type(fitted_on) is not int or not 0 <= fitted_on <= MOST_POSTINGS:
             raise ModelDamagedError(
-                f"manifest.json: block {block.name!r} was fitted on {fitted_on!r} postings"
+                f"manifest.json: block {block.name!r} was fitted on {fitted_on!r:.40} postings"
             )
         features.append(BlockFeatures.from_files(files, block, fitted_on))
+    blocks = [fitted.block for fitted in features]
     try:
-        check_blocks([fitted.block for fitted in features])
+        in_order = check_blocks(blocks)
     except OptionError as error:
         raise ModelDamagedError(f"manifest.json: {error}") from None
+    if blocks != in_order:
+        raise ModelDamagedError("manifest.json: the blocks are not in their order")
     return features
 
 
@@ -206,6 +214,8 @@ def _read_part(
     deleted = files[f"{prefix}.deleted"]
     if deleted.dtype != np.int64 or not _ascend(deleted, segment.rows):
         raise ModelDamagedError(f"{prefix}.deleted: expected rows in ascending order")
+    if len(deleted) == segment.rows:
+        raise ModelDamagedError(f"{prefix}.deleted: no posting is left")
     places, norms = [], []
     for counted, fitted in zip(segment.blocks, features, strict=True):
         name = f"{prefix}.{fitted.block.name}"
@@ -251,8 +261,37 @@ def _check_frequencies(snapshot: Snapshot) -> None:
 
 def _check_ids(snapshot: Snapshot) -> None:
     """Check that no two segments hold a posting of the same id."""
-    parts = sorted(snapshot.parts, key=lambda part: part.size, reverse=True)
-    for number, part in enumerate(parts[1:], 1):
-        lines = part.segment.catalogue.ids.select(part.kept).to_lines()
-        if any((other.find(lines) >= 0).any() for other in parts[:number]):
-            raise ModelDamagedError("postings.ids.txt: two segments hold a posting of the same id")
+    if len(snapshot.parts) < 2:
+        return
+    tables = [part.segment.catalogue.ids for part in snapshot.parts]
+    # Hashes of all ids at once take less room and time than the ids.
+    hashed = [
+        np.fromiter(map(hash, table.to_lines()), np.int64, len(table))[part.kept]
+        for table, part in zip(tables, snapshot.parts, strict=True)
+    ]
+    hashes = np.sort(np.concatenate(hashed))
+    shared = hashes[1:][hashes[1:] == hashes[:-1]]
+    if not len(shared):
+        return
+    likely = [
+        line
+        for table, part, own in zip(tables, snapshot.parts, hashed, strict=True)
+        for line in table.take(part.kept[np.isin(own, shared)])
+    ]
+    if len(set(likely)) < len(likely):
+        raise ModelDamagedError("postings.ids.txt: two segments hold a posting of the same id")
+
+
+def _check_nothing_else(
+    snapshot: Snapshot, content: Mapping[str, Any], files: Mapping[str, NDArray[np.generic]]
+) -> None:
+    """Check that there is nothing that `write_snapshot` would not write: nobody would look at it."""
+    expected = write_snapshot(snapshot, {})
+    if odd := sorted(files.keys() - expected.files.keys()):
+        raise ModelDamagedError(f"{odd[0]:.80}: no part of a model")
+    if odd := sorted((content.keys() | {"note"}) ^ expected.content.keys()):
+        raise ModelDamagedError(f"manifest.json: {odd[0]!r:.80} is missing or unknown")
+    for name, value in content.items():
+        known = expected.content[name]
+        if type(value) is not type(known) or (name not in _TOLD and value != known):
+            raise ModelDamagedError(f"manifest.json: {name!r} is malformed")
