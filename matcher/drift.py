@@ -12,7 +12,8 @@ from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
 from matcher.errors import OptionError, UnknownPostingError
 from matcher.evaluate import JudgedCV, ndcg, rank_biased_overlap
 from matcher.profile import Profile
-from matcher.term_drift import PostingName, compare_block
+from matcher.term_changes import PostingName
+from matcher.term_drift import compare_block
 
 if TYPE_CHECKING:
     from matcher.held import HeldPostings

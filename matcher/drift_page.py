@@ -13,7 +13,8 @@ from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
 from matcher.markup import Markup, cut, join, show, tag
 from matcher.page import assemble, figure, fold, pair, section, table
 from matcher.plots import Dots, draw_bars, draw_diverging, draw_dots, draw_histogram, number
-from matcher.term_drift import LEAST_G2, LEAST_POSTINGS, BlockDrift, PostingName, TermChange
+from matcher.term_changes import BlockDrift, PostingName, TermChange
+from matcher.term_drift import LEAST_G2, LEAST_POSTINGS
 
 __all__: Final = ["render_page"]
 

@@ -9,7 +9,7 @@ from matcher.drift_report import DriftReport
 from matcher.markup import cut
 from matcher.posting import from_milliseconds
 from matcher.recommendation import Recommendation
-from matcher.term_drift import BlockDrift
+from matcher.term_changes import BlockDrift
 from matcher.terminal import printable
 
 if TYPE_CHECKING:

@@ -71,7 +71,8 @@ READING_EDGES = {
     "evaluate": {"errors"},
 }
 FACES = [
-    *("terminal", "vectorizer", "term_drift", "drift_report", "drift", "retraining", "verification"),
+    *("terminal", "vectorizer", "term_changes", "term_drift", "drift_report", "drift"),
+    *("retraining", "verification"),
     *("markup", "plots", "page", "drift_page"),
     *("report", "generation_report"),
     *("commands", "commands.group", "commands.options", "commands.output"),

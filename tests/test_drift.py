@@ -18,7 +18,8 @@ from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
 from matcher.evaluate import JudgedCV, ndcg, rank_biased_overlap
 from matcher.features import HashtagBlock, TextBlock, posting_terms
 from matcher.sources import Rejected
-from matcher.term_drift import LEAST_G2, LEAST_POSTINGS, PostingName, compare_block, log_likelihood_ratio
+from matcher.term_changes import PostingName
+from matcher.term_drift import LEAST_G2, LEAST_POSTINGS, compare_block, log_likelihood_ratio
 from tests.strategies import full_boards, postings, sentences
 
 counts = st.integers(0, 40)
@@ -226,6 +227,10 @@ def test_a_first_training_has_no_drift():
     assert (text.rising, text.dying, text.gone, text.idf.terms, text.idf.mean) == ((), (), (), 0, None)
     assert Gate(max_drift=0.0).check(report) == []
     json.dumps(report.to_record(), allow_nan=False)
+    # Without a ratio, what most postings hold comes first.
+    unequal = board((1, "cook", []), (3, "nurse", []))
+    text = compare_block(Matcher.fit([]), Matcher.fit(unequal), "text", most=1)
+    assert [(change.term, change.after) for change in text.new] == [("nurse", 3)]
 
 
 @settings(deadline=None, max_examples=30)

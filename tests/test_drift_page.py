@@ -21,7 +21,7 @@ from matcher.evaluate import JudgedCV
 from matcher.markup import Markup, escape, fit, join, show, tag
 from matcher.plots import Dots, draw_bars, draw_diverging, draw_dots, draw_histogram, number
 from matcher.sources import Rejected
-from matcher.term_drift import BlockDrift, IdfShift, PostingName, Reweighed, TermChange
+from matcher.term_changes import BlockDrift, IdfShift, PostingName, Reweighed, TermChange
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 HOSTILE = {

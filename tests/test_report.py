@@ -22,7 +22,7 @@ from matcher.report import (
     render_recommendations,
 )
 from matcher.sources import Rejected
-from matcher.term_drift import BlockDrift, PostingName, TermChange
+from matcher.term_changes import BlockDrift, PostingName, TermChange
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
