@@ -175,7 +175,9 @@ def to_milliseconds(moment: datetime) -> int:
     1772323200000
     """
     try:
-        milliseconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+        if moment.utcoffset() is None:
+            moment = moment.replace(tzinfo=UTC)
+        milliseconds = (moment - _EPOCH) // _MILLISECOND
         from_milliseconds(milliseconds)
     except OverflowError:
         raise PostingError(f"{moment} is outside the calendar") from None

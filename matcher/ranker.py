@@ -5,10 +5,11 @@ The one conductor: features, index, filters, boosts and store know nothing of ea
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,10 +18,19 @@ from weakref import WeakKeyDictionary
 from matcher import engines, store
 from matcher.changes import Changes
 from matcher.collection import collect
-from matcher.errors import ModelConflictError, ModelDamagedError, ModelSchemaError, OptionError
+from matcher.disk import read_small
+from matcher.errors import (
+    ModelConflictError,
+    ModelDamagedError,
+    ModelError,
+    ModelSchemaError,
+    OptionError,
+)
 from matcher.features import FeatureBlock, check_blocks, default_blocks
 from matcher.filters import parse_moment
+from matcher.manifest import LARGEST_MANIFEST, folder_of
 from matcher.persistence import read_snapshot, segment_files, write_snapshot
+from matcher.pointer import read_pointer
 from matcher.posting import Posting
 from matcher.recommender import Progress, Recommender, build_engines, check_at_least_1
 from matcher.segments import Segment
@@ -74,7 +84,7 @@ class Matcher(Recommender):
         self._asked = engine
         self._replaced: tuple[str, ...] = ()
         self._lock = threading.RLock()  # of those who change the matcher; those who rank do not wait
-        self._path: str | os.PathLike[str] | None = None
+        self._path: str | None = None
         self._generation = 0
         self._key: bytes | None = None
         self._verify = True
@@ -244,10 +254,11 @@ class Matcher(Recommender):
                     some, self._snapshot.blocks, compiled=counted, threads=threads, progress=progress
                 )
 
+            before = self._snapshot
             snapshot, changes = add_postings(
-                self._snapshot, by_id, count, strict=strict, only_known=only_known, compiled=compiled
+                before, by_id, count, strict=strict, only_known=only_known, compiled=compiled
             )
-            self._change(snapshot, changes)
+            self._change(before, snapshot, changes)
         return changes
 
     def remove(self, ids: Iterable[str], *, strict: bool = False) -> Changes:
@@ -274,9 +285,11 @@ class Matcher(Recommender):
         >>> matcher.remove(["1", "x"]), len(matcher)
         (Changes(added=(), changed=(), removed=('1',), unchanged=(), unknown=('x',)), 1)
         """
+        given = [ids] if isinstance(ids, str) else list(ids)
         with self._lock:
-            snapshot, changes = remove_postings(self._snapshot, ids, strict=strict)
-            self._change(snapshot, changes)
+            before = self._snapshot
+            snapshot, changes = remove_postings(before, given, strict=strict)
+            self._change(before, snapshot, changes)
         return changes
 
     def expire(self, before: datetime | date | str) -> Changes:
@@ -304,8 +317,9 @@ class Matcher(Recommender):
         """
         moment = parse_moment(before)
         with self._lock:
-            snapshot, changes = expire_postings(self._snapshot, moment)
-            self._change(snapshot, changes)
+            held = self._snapshot
+            snapshot, changes = expire_postings(held, moment)
+            self._change(held, snapshot, changes)
         return changes
 
     def refit(self) -> None:
@@ -374,12 +388,15 @@ class Matcher(Recommender):
         >>> len(before), len(matcher)
         (1, 0)
         """
-        copied = Matcher(self._snapshot, self._asked)
-        copied._generation = self._generation
-        copied._stored = self._stored  # it holds the generation that the arrays are mapped from
+        with self._lock:
+            copied = Matcher(self._snapshot, self._asked)
+            copied._generation = self._generation
+            copied._stored = self._stored  # it holds the generation that the arrays are mapped from
         return copied
 
-    def _change(self, snapshot: Snapshot, changes: Changes) -> None:
+    def _change(self, before: Snapshot, snapshot: Snapshot, changes: Changes) -> None:
+        if self._snapshot is not before:  # by this thread: others wait for the lock
+            raise OptionError("progress (or a signal handler) must not change the matcher: nothing was done")
         self._snapshot = snapshot
         self._is_changed |= bool(changes)
 
@@ -401,7 +418,7 @@ class Matcher(Recommender):
         path : path-like
         keep : int, optional
             Delete all but so many generations afterwards, oldest first, except those that somebody reads.
-            All are kept by default.
+            All are kept by default. The model is saved even when nothing can be deleted.
         key : bytes, optional
             Sign the manifest with this secret of at least 16 bytes; see `load`.
         note : mapping, optional
@@ -436,7 +453,8 @@ class Matcher(Recommender):
         with self._lock, nullcontext(lock) if lock else store.lock_model(path) as held:
             generation = self._save(path, held, key, note)
             if keep is not None:
-                collect(path, keep, lock=held)
+                with suppress(ModelError):
+                    collect(path, keep, lock=held)
             return generation
 
     def _save(
@@ -446,17 +464,33 @@ class Matcher(Recommender):
         key: bytes | None,
         note: Mapping[str, Any] | None,
     ) -> int:
+        is_own = self._path is not None and _is_same(path, self._path)
+        if is_own and self._stored is not None:
+            _check_same_model(Path(path), self._stored)
+        is_there = self._is_there()
         content, files, owners = write_snapshot(self._snapshot, note)
         kept = {
             name: stored
             for name, (segment, within) in owners.items()
-            if (stored := self._files.get(segment, {}).get(within)) is not None
+            if is_there and (stored := self._files.get(segment, {}).get(within)) is not None
         }
-        expected = self._generation if self._path is not None and _is_same(path, self._path) else None
+        expected = self._generation if is_own else None
         published = store.write_model(path, content, files, kept=kept, expected=expected, key=key, lock=lock)
+        self._path = os.path.abspath(path)  # noqa: PTH100 - keeps links
+        self._key, self._is_changed, self._generation = key, False, published.generation
         self._adopt(store.open_published(path, published, content, files))
-        self._path, self._key, self._is_changed = path, key, False
         return published.generation
+
+    def _is_there(self) -> bool:
+        """Return whether the generation it has open lies where it was; a folder can be replaced."""
+        if self._path is None or self._stored is None:
+            return False
+        manifest = folder_of(Path(self._path), self._stored.generation) / "manifest.json"
+        try:
+            data = read_small(manifest, LARGEST_MANIFEST)
+        except (OSError, ModelDamagedError):
+            return False
+        return hashlib.sha256(data).hexdigest() == self._stored.manifest_sha256
 
     @classmethod
     def load(
@@ -501,7 +535,8 @@ class Matcher(Recommender):
         """
         stored = store.read_model(path, verify=verify, key=key, generation=generation)
         matcher = cls(_read_stored(stored, path, {}), engine)
-        matcher._path, matcher._key, matcher._verify = path, key, verify
+        matcher._path = os.path.abspath(path)  # noqa: PTH100 - keeps links
+        matcher._key, matcher._verify = key, verify
         matcher._adopt(stored)
         stored.release()
         return matcher
@@ -566,8 +601,7 @@ class Matcher(Recommender):
         """Remember where the parts of the snapshot lie."""
         for number, part in enumerate(self._snapshot.parts):
             self._files[part.segment] = segment_files(stored.stored, number)
-        if self._stored is not None:
-            self._stored.close()
+        # The generation before is given up with the last matcher that has it open (see `snapshot`).
         self._stored, self._generation = stored, stored.generation
 
     @property
@@ -612,6 +646,19 @@ def _read_stored(
 
 def _digests(files: Mapping[str, store.StoredFile]) -> frozenset[tuple[str, str]]:
     return frozenset((name, file.sha256) for name, file in files.items())
+
+
+def _check_same_model(root: Path, stored: store.StoredModel) -> None:
+    """Raise when CURRENT names another generation of the same number: the folder was replaced by another."""
+    try:
+        pointer = read_pointer(root)
+    except (ModelError, OSError):  # left to `write_model`
+        return
+    if pointer.generation == stored.generation and pointer.sha256 != stored.manifest_sha256:
+        raise ModelConflictError(
+            f"{root}: another model took the place of the one that was opened: reload, apply the changes "
+            "again, and save"
+        )
 
 
 def _is_same(path: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:

@@ -211,6 +211,8 @@ def retrain(
         refused = [] if force else _doubt(len(before), len(matcher), len(given), count, complete=complete)
         if is_changed:
             refused += gate.check(report)
+        parent = before.generation
+        del before  # as long as it has its generation open, that cannot be deleted
         generation, collected = None, Collected([], [])
         if lock and is_changed and not refused:
             generation = matcher.save(root, key=key, note=_note(report), lock=lock)
@@ -219,7 +221,7 @@ def retrain(
                     collected = collect(root, keep, lock=lock)
         return Retraining(
             generation,
-            before.generation,
+            parent,
             changes,
             report,
             tuple(refused),

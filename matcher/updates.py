@@ -2,15 +2,14 @@
 
 Every lot of new postings becomes a segment of its own, postings that go are marked as deleted, and neither
 touches what is stored. Many small segments would slow down every call, and deleted rows take up room, so
-small ones are merged from time to time. A merge holds at most `MOST_MERGED` postings, however many there are.
+small ones are merged from time to time, the smallest first and like with like. A merge holds at most
+`MOST_MERGED` postings, however many there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
-
-import numpy as np
 
 from matcher.catalogue import NO_DATE, encode_record
 from matcher.changes import Changes
@@ -29,12 +28,11 @@ __all__: Final = [
 ]
 
 MOST_PARTS: Final = 8
-"""Segments a matcher may have before small ones are merged. Each costs a call a fraction of a millisecond."""
-
-PARTS_AFTER_MERGING: Final = 4
+"""Small segments a matcher may have before some are merged. Each costs a call a fraction of a millisecond."""
 
 MOST_MERGED: Final = 1 << 17
-"""Postings that are merged together at most: what bounds the memory it takes."""
+"""Postings that are merged together at most: what bounds the memory it takes. A segment of more than half of
+them is not small: it is left as it is, until much of it is deleted or `compact_parts` is called."""
 
 MOST_DELETED: Final = 0.5
 """Share of a segment's rows that may be deleted before it is written again without them."""
@@ -113,7 +111,9 @@ def add_postings(
     unchanged: list[str] = []
     unknown: list[str] = []
     new, gone = [], []
-    for posting, place in zip(postings.values(), snapshot.find(list(postings), compiled=compiled), strict=True):
+    for posting, place in zip(
+        postings.values(), snapshot.find(list(postings), compiled=compiled), strict=True
+    ):
         if place is None:
             if only_known:
                 unknown.append(posting.id)
@@ -163,10 +163,11 @@ def remove_postings(
     >>> remove_postings(Snapshot.empty(default_blocks()), ["x"])[1].unknown
     ('x',)
     """
-    wanted = sorted({ids} if isinstance(ids, str) else set(ids))
-    for posting_id in wanted:
+    given = [ids] if isinstance(ids, str) else list(ids)
+    for posting_id in given:
         if not isinstance(posting_id, str):
             raise UnknownPostingError(f"no posting has the id {posting_id!r}")
+    wanted = sorted(set(given))
     places = snapshot.find(wanted)
     found = {name: place for name, place in zip(wanted, places, strict=True) if place is not None}
     unknown = tuple(name for name in wanted if name not in found)
@@ -194,10 +195,11 @@ def expire_postings(snapshot: Snapshot, before: int) -> tuple[Snapshot, Changes]
 
 
 def merge_parts(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot with fewer parts when there are too many, or too much of one is deleted.
+    """Return the snapshot with fewer parts when there are too many small ones, or too much of one is deleted.
 
-    The smallest ones are merged, as long as they have at most `MOST_MERGED` postings together, so a posting
-    is copied about as often as the logarithm of the number of lots that came after it.
+    The smallest ones are merged, up to the first that is as large as those before it together: what was
+    merged is not copied again until as much has come after it. With `n` lots that came one by one, a posting
+    is copied about ``log2(n)`` times.
 
     Examples
     --------
@@ -214,14 +216,24 @@ def merge_parts(snapshot: Snapshot) -> Snapshot:
         if not sparse:
             break
         snapshot = snapshot.merge(sparse[:1])
-    if len(snapshot.parts) > MOST_PARTS:
-        sizes = np.array([part.size for part in snapshot.parts])
-        smallest = np.argsort(sizes, kind="stable")
-        fitting = int(np.count_nonzero(np.cumsum(sizes[smallest]) <= MOST_MERGED))
-        merged = min(fitting, len(sizes) - PARTS_AFTER_MERGING + 1)
-        if merged > 1:
-            snapshot = snapshot.merge(sorted(smallest[:merged].tolist()))
-    return snapshot
+    while True:
+        sizes = [part.size for part in snapshot.parts]
+        small = [number for number, size in enumerate(sizes) if 2 * size <= MOST_MERGED]
+        if len(small) <= MOST_PARTS:
+            return snapshot
+        small.sort(key=sizes.__getitem__)
+        chosen = small[: _count_mergeable([sizes[number] for number in small])]
+        snapshot = snapshot.merge(sorted(chosen))
+
+
+def _count_mergeable(sizes: Sequence[int]) -> int:
+    """Return how many of the smallest parts to merge; at least 2. `sizes` ascend."""
+    total = sizes[0] + sizes[1]
+    for number, size in enumerate(sizes[2:], 2):
+        if size >= total or total + size > MOST_MERGED:
+            return number
+        total += size
+    return len(sizes)
 
 
 def compact_parts(snapshot: Snapshot) -> Snapshot:
