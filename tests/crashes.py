@@ -86,7 +86,10 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Scenario:
-    """Something done to a model, and the numbers that may be found: on the way, and when it has returned."""
+    """Something done to a model, and the numbers that may be found: on the way, and when it has returned.
+
+    `on_the_way` starts with the old one and ends with the new one.
+    """
 
     prepare: Callable[[Path], Any]
     act: Callable[[Path, Any], Any]
@@ -146,7 +149,7 @@ SCENARIOS = {
     "publish with kept files, collect": Scenario(
         three, lambda root, kept: publish(root, 4, kept=kept, keep=2), on_the_way=(3, 4), returned=4
     ),
-    "go back": Scenario(three, lambda root, kept: rollback(root, key=KEY), (2, 3), returned=2, key=KEY),
+    "go back": Scenario(three, lambda root, kept: rollback(root, key=KEY), (3, 2), returned=2, key=KEY),
     "publish after going back, collect": Scenario(
         back_at_1, lambda root, kept: publish(root, 4, keep=1), on_the_way=(1, 4), returned=4
     ),
@@ -271,3 +274,48 @@ def failing_call(number: int, code: int, partly: bool = False) -> Iterator[list[
     patches = {name: wrapped(name, getattr(os, name)) for name in _CALLS}
     with mock.patch.multiple(os, **patches), mock.patch.object(io, "open", open_file):
         yield calls
+
+
+ACTS: dict[str, tuple[Callable[[Path, Any], Any], int]] = {
+    "publish with kept files, collect": (lambda root, kept: publish(root, 4, kept=kept, keep=2, key=KEY), 4),
+    "go back": (lambda root, kept: rollback(root, key=KEY), 2),
+    "collect": (lambda root, kept: collect(root, 1), 3),
+}
+
+
+@dataclass
+class Failures:
+    """Calls that failed: how often the caller was told, how often it went well all the same, what was bad."""
+
+    told: int = 0
+    overcome: int = 0
+    bad: list[str] = field(default_factory=list)
+
+
+def fail_everywhere(act: str, code: int, partly: bool, folder: Path) -> Failures:
+    """Let each call in turn fail that changes files; afterwards another writer finds everything in order."""
+    do, new = ACTS[act]
+    result = Failures()
+    for number in itertools.count():
+        root = folder / f"{code}-{partly}-{number}"
+        kept = three(root)
+        told = ""
+        with failing_call(number, code, partly) as calls:
+            try:
+                do(root, kept)
+            except ModelError as error:
+                told = str(error)
+        if len(calls) <= number:
+            return result
+        result.told += bool(told)
+        result.overcome += not told
+        outcome = found(root, key=KEY)
+        publish(root, 5, keep=1, key=KEY)
+        after = found(root, key=KEY)
+        left = {path.name for path in root.iterdir()} - {"CURRENT", ".lock"}
+        if outcome != (3 if told else new) or after != 5 or len(left) != 1:
+            result.bad.append(f"{calls[number]}, call {number}: {outcome}, then {after}, left {left}")
+        if told and os.strerror(code) not in told:
+            result.bad.append(f"{calls[number]}, call {number}: told {told!r}")
+        shutil.rmtree(root)
+    raise AssertionError

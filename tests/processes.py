@@ -47,10 +47,22 @@ def _publish_for_ever(root: Path, number: int, say: Callable[[str], Any]) -> Non
             say(f"done {way[-1]}\n")
 
 
-def kill(root: Path, rng: random.Random, number: int, longest: float) -> tuple[int, list[str]]:
-    """Kill a process that publishes after up to `longest` seconds, and tell what is wrong then.
+@dataclass
+class Killed:
+    """How often a writer was killed, what it had begun by then, and what was found."""
 
-    The process is a fork of this one. Returns the highest number that may have been used as well.
+    kills: int = 0
+    begun: int = 0
+    interrupted: int = 0
+    old: int = 0
+    new: int = 0
+    bad: list[str] = field(default_factory=list)
+
+
+def kill(root: Path, number: int, seconds: float, result: Killed) -> int:
+    """Kill a process that publishes, a fork of this one, and look at what it leaves.
+
+    `number` is the highest that was used; returned is the highest then.
     """
     before = found(root, key=KEY)
     reading, writing = os.pipe()
@@ -61,21 +73,25 @@ def kill(root: Path, rng: random.Random, number: int, longest: float) -> tuple[i
             os._exit(1)
     os.close(writing)
     with os.fdopen(reading) as lines:
-        if lines.readline() != "ready\n":
-            return number, [f"no writer could start: {os.waitpid(child, 0)}"]
-        time.sleep(rng.random() * longest)
+        assert lines.readline() == "ready\n"
+        time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        said = lines.read().splitlines()
-    wrong = [] if os.waitstatus_to_exitcode(status) == -signal.SIGKILL else ["it ended by itself"]
-    allowed = {before}
-    for line in said:
-        word, _, value = line.partition(" ")
-        number = max(number, int(value))
-        allowed = {int(value)} if word == "done" else allowed | {int(value)}
-    if (outcome := found(root, key=KEY)) not in allowed:
-        wrong.append(f"found {outcome}, not one of {allowed}")
-    wrong += [
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        said = [line.split() for line in lines.read().splitlines()]
+    result.kills += 1
+    result.begun += sum(word == "try" for word, _ in said)
+    done = [int(value) for word, value in said if word == "done"]
+    number = max([number, *(int(value) for _, value in said)])
+    old = new = done[-1] if done else before
+    if said and said[-1][0] == "try":
+        result.interrupted += 1
+        new = int(said[-1][1])
+    outcome = found(root, key=KEY)
+    result.old += outcome == old != new
+    result.new += outcome == new != old
+    if outcome not in (old, new):
+        result.bad.append(f"found {outcome}, neither {old} nor {new}")
+    result.bad += [
         f"generation {generation.number}: {inside}"
         for generation in history(root)
         if isinstance(inside := found(root, generation=generation.number, key=KEY), str)
@@ -83,21 +99,20 @@ def kill(root: Path, rng: random.Random, number: int, longest: float) -> tuple[i
     number += 1
     publish(root, number, keep=3, key=KEY)
     if (outcome := found(root, key=KEY)) != number:
-        wrong.append(f"the next writer wrote {number}, but {outcome} was found")
+        result.bad.append(f"the next writer wrote {number}, but {outcome} was found")
     if left := [path.name for path in root.glob(".*") if path.name != ".lock"]:
-        wrong.append(f"the next writer left {left}")
-    return number, wrong
+        result.bad.append(f"the next writer left {left}")
+    return number
 
 
-def kills(root: Path, times: int, seed: int, longest: float = 0.06) -> tuple[int, list[str]]:
-    """Kill writers one after the other; return how many generations they began, and what is wrong."""
+def kills(root: Path, times: int, seed: int, longest: float = 0.1) -> Killed:
+    """Kill writers one after the other, each at a random moment of its first `longest` seconds."""
     rng = random.Random(seed)
-    number, wrong = 1, []
+    number, result = 1, Killed()
     publish(root, number, key=KEY)
     for _ in range(times):
-        number, more = kill(root, rng, number, longest)
-        wrong += more
-    return number - times, wrong
+        number = kill(root, number, rng.random() * longest, result)
+    return result
 
 
 # --- readers ------------------------------------------------------------------------------------------
@@ -142,7 +157,7 @@ for number in range(reads):
     if (number + 1) % step == 0:
         print("read", flush=True)
         sys.stdin.readline()
-print(json.dumps([failures, mixtures, sorted(seen)]), flush=True)
+print(json.dumps([reads, failures, mixtures, sorted(seen)]), flush=True)
 """
 
 
@@ -218,8 +233,10 @@ def read_while_publishing(root: Path, readers: int, reads: int, publications: in
     for thread, process in zip(threads, processes, strict=True):
         thread.join()
         process.wait()
+    result.reads = 0
     for line in last:
-        failures, mixtures, seen = json.loads(line)
+        read, failures, mixtures, seen = json.loads(line)
+        result.reads += read
         result.failures += failures
         result.mixtures += len(mixtures)
         result.seen |= set(seen)
