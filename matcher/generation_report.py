@@ -5,7 +5,6 @@ What a retraining noted in a manifest is a claim like any other in a file: of th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -64,8 +63,9 @@ def _count(value: object) -> int | None:
 
 
 def _share(value: object) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) and 0 <= value <= 1 else None  # type: ignore[arg-type, operator]
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value <= 1 else None
 
 
 def render_generations(generations: Iterable[Generation]) -> Table:

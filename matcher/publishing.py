@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from numpy.typing import NDArray
 
 from matcher.arrays import serialise
-from matcher.collection import check_keep, collect_locked, sweep
+from matcher.collection import check_keep, delete, surplus, sweep
 from matcher.disk import StoredFile, in_threads, link_durable, sync_folder, write_durably
 from matcher.errors import ModelConflictError, ModelError, ModelWriteError, OptionError
 from matcher.locks import WriteLock, lock_model
@@ -60,6 +60,9 @@ def write_model(
     lock: WriteLock | None = None,
 ) -> Published:
     """Write a new generation of the model at `path` and make it current.
+
+    What writers left that were killed is deleted: temporary files, and generations newer than any that was
+    current.
 
     Parameters
     ----------
@@ -128,10 +131,13 @@ def write_model(
         before = _current_pointer(root)
         if expected is not None:
             _check_expected(root, expected, before)
+        last = max([*generations(root), before.last if before else 0], default=0)
+        if before:  # what never was current comes from writers that were killed
+            delete(root, [number for number in generations(root) if number > before.last])
         stored, digest = _write_folder(
             temporary, content, files, kept, before.generation if before else 0, key
         )
-        generation = max([*generations(root), before.last if before else 0], default=0) + 1
+        generation = last + 1
         if generation > LAST_GENERATION:
             raise ModelWriteError(f"{root}: no generation is left after {generation - 1}: start a new model")
         _make_current(root, temporary, Pointer(generation, digest, generation), token)
@@ -141,10 +147,8 @@ def write_model(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if keep is not None:
-        # What lies between the last number that was current and this one comes from writers that were killed.
-        abandoned = range(before.last + 1, generation) if before else range(0)
         with suppress(OSError):
-            collect_locked(root, keep, generation, abandoned)
+            delete(root, surplus(root, keep, generation))
     there = Path(os.path.abspath(folder_of(root, generation)))  # noqa: PTH100 - keeps links
     return Published(
         generation, {name: file._replace(path=there / file.path.name) for name, file in stored.items()}
@@ -199,12 +203,14 @@ def _make_current(root: Path, temporary: Path, pointer: Pointer, token: str) -> 
     try:
         sync_folder(root)
         replace_pointer(root, pointer, token)
-    except OSError:
-        # It did not become current. It loses its name before it is deleted: after a crash, too, a generation
-        # is there whole or not at all.
-        with suppress(OSError):
-            folder.rename(temporary)
-            sync_folder(root)
+    except BaseException as error:
+        # Unless an interrupt came after the switch, it did not become current. It loses its name before it is
+        # deleted: after a crash, too, a generation is there whole or not at all.
+        found = None if isinstance(error, OSError) else _current_pointer(root)
+        if found is None or found.generation != pointer.generation:
+            with suppress(OSError):
+                folder.rename(temporary)
+                sync_folder(root)
         raise
 
 

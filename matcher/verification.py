@@ -155,7 +155,8 @@ def _check_records(catalogue: Catalogue) -> Iterator[str]:
         try:
             posting = catalogue[row]
         except ModelDamagedError as error:
-            yield str(error)
+            place = f"postings.records.txt:{row + 1}: "
+            yield place + str(error).removeprefix(place)
             continue
         if not _fits(catalogue, row, posting):
             yield f"postings.records.txt:{row + 1}: what filters read differs from the record"

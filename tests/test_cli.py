@@ -1,7 +1,6 @@
 """The command line: results on standard output, one clear line on every wrong use, never a traceback."""
 
 import contextlib
-import inspect
 import json
 import math
 import os
@@ -9,22 +8,28 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
-import unicodedata
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
 import matcher
 from matcher import Matcher, read_cv, read_postings
 from matcher.cli import main
 from matcher.filters import FILTERS
+from tests.running import (
+    ENVIRONMENT,
+    assert_clean_failure,
+    command,
+    process,
+    run,
+    snapshot,
+    steering,
+    succeed,
+)
 
 KEYS = ["rank", "id", "score", "title", "company", "location", "url", "contributions"]
-BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 CV = "# Anna Beispiel\n\nNurse with ten years on a ward. Bakes bread, cooks for residents in Zürich.\n"
 JOBS = [
     {
@@ -65,11 +70,6 @@ hashtags: "#bread"
 ---
 Bake bread at night.
 """
-ENVIRONMENT = {
-    name: value
-    for name, value in os.environ.items()
-    if name not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "PYTHONIOENCODING", "TTY_COMPATIBLE", "PYTHONUTF8")
-} | {"PYTHONPATH": str(Path(matcher.__file__).parents[1])}
 
 
 @pytest.fixture(scope="module")
@@ -97,58 +97,12 @@ def at_home(home, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def run(*arguments, stdin=None, color=False):
-    options = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
-    return CliRunner(**options).invoke(main, [str(part) for part in arguments], input=stdin, color=color)
-
-
-def succeed(*arguments, **options):
-    result = run(*arguments, **options)
-    assert result.exit_code == 0, result.stderr
-    assert result.exception is None
-    return result
-
-
 def rank(*arguments, **options):
     """Run ``rank --json`` and return the array, which must be all there is on standard output."""
     out = succeed("rank", *arguments, "--json", **options).stdout
     found = json.loads(out, parse_constant=pytest.fail)
     assert isinstance(found, list)
     return found
-
-
-def assert_clean_failure(result, code):
-    assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
-    assert result.exit_code == code, result.stderr
-    assert result.stdout == ""
-    assert "Error: " in result.stderr
-    assert "Traceback" not in result.stderr
-    assert len(result.stderr.splitlines()) <= 6
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "matcher", *map(str, arguments)]
-
-
-def process(*arguments, stdin=b"", env=None, **options):
-    return subprocess.run(
-        command(*arguments),
-        check=False,
-        capture_output=True,
-        input=stdin,
-        timeout=60,
-        env=ENVIRONMENT | (env or {}),
-        **options,
-    )
-
-
-def snapshot(root):
-    return {path.relative_to(root): path.read_bytes() for path in Path(root).rglob("*") if path.is_file()}
-
-
-def steering(text):
-    """Return the characters that a terminal obeys instead of showing."""
-    return [char for char in text if char != "\n" and (unicodedata.category(char) == "Cc" or char in BIDI)]
 
 
 # --- train ----------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from matcher.sources import ReadReport
 from matcher.terminal import escape_json, is_terminal, make_console, printable, write_line
 
 __all__: Final = [
+    "MOST_SHOWN",
     "check_page",
     "print_json",
     "print_notes",
@@ -28,6 +29,7 @@ __all__: Final = [
 ]
 
 MOST_SHOWN: Final = 10
+"""Lines about one thing; what is left out is counted."""
 
 
 @contextmanager

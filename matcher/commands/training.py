@@ -18,7 +18,14 @@ from matcher.commands.options import (
     read_probes,
     written_model_option,
 )
-from matcher.commands.output import check_page, print_json, print_reading, show_progress, write_page
+from matcher.commands.output import (
+    MOST_SHOWN,
+    check_page,
+    print_json,
+    print_reading,
+    show_progress,
+    write_page,
+)
 from matcher.drift import Gate
 from matcher.errors import MatcherError, SourceError
 from matcher.evaluate import read_judgements
@@ -171,16 +178,16 @@ def _show(result: Retraining, model: str, gate: Gate, *, as_json: bool, dry_run:
         print_json({"model": model, "dry_run": dry_run} | result.to_record())
         return
     write_line(printable(f"{model}: {_headline(result, dry_run=dry_run)}"))
-    if not result.changes and not result.refused and result.generation is None:
-        return
-    from matcher.report import render_drift
+    if result.changes or result.refused:
+        from matcher.report import render_drift
 
-    # What was rejected has been said already, on standard error.
-    report = replace(result.report, rejected=(), rejected_count=0)
-    make_console().print(render_drift(report, result.refused if result.refused or gate != Gate() else None))
+        # What was rejected has been said already, on standard error.
+        report = replace(result.report, rejected=(), rejected_count=0)
+        asked = bool(result.refused) or gate != Gate()
+        make_console().print(render_drift(report, result.refused if asked else None))
     if result.left_out:
-        write_line(f"{len(result.left_out):,} postings of the source were not taken in: removed or expired")
-    for unknown in result.changes.unknown[:10]:
+        write_line(f"{len(result.left_out):,} postings were not taken in: to be removed, or dated too early")
+    for unknown in result.changes.unknown[:MOST_SHOWN]:
         write_line(printable(f"no posting has the id {unknown!r}"), error=True)
     if result.deleted:
         write_line(f"deleted: {_list_generations(result.deleted)}")
