@@ -1,0 +1,137 @@
+"""What two matchers must agree on, and scores computed the slow way, for the tests of retraining."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from matcher import Matcher, Posting, Recommendation, Recommendations
+from matcher.boosts import Featured, Freshness
+from matcher.features import posting_terms
+from matcher.learning import BlockFeatures
+from tests.strategies import profile_terms
+
+PROFILES = ["cook nurse bread", "python sql python c++ nights", "", "zzz", "über köchin .net go"]
+CALLS: list[dict[str, Any]] = [
+    {},
+    {"filters": {"location": "Bern"}},
+    {"filters": {"hashtags_any": ["sql", "it"], "remote": False}, "boosts": [Freshness(0.1)]},
+    {"filters": {"posted_since": "2025-06-01"}, "boosts": [Featured(0.2), Freshness(0.3)]},
+    {"boosts": [Freshness(0.1, half_life_days=100), Featured(0.05)]},
+]
+
+
+def bits(ranking: Iterable[Recommendation]) -> list[tuple[Any, ...]]:
+    """Return everything recommendations say, floats to the last bit."""
+    return [
+        (
+            found.rank,
+            found.posting,
+            found.score.hex(),
+            [(*part[:2], part.value.hex()) for part in found.contributions],
+        )
+        for found in ranking
+    ]
+
+
+def learned(matcher: Matcher) -> list[tuple[Any, ...]]:
+    """Return what each block learned, floats to the last bit."""
+    return [
+        (
+            fitted.block,
+            list(fitted.vocabulary),
+            fitted.document_frequency.tolist(),
+            fitted.postings,
+            fitted.term_weights.tobytes(),
+        )
+        for fitted in matcher.features
+    ]
+
+
+def outcome(ranking: Recommendations) -> tuple[Any, ...]:
+    """Return a ranking and what is said about it."""
+    return bits(ranking), ranking.considered, ranking.removed, ranking.notice
+
+
+def assert_alike(
+    matcher: Matcher,
+    expected: Matcher,
+    *,
+    profiles: Sequence[str] = PROFILES,
+    calls: Sequence[Mapping[str, Any]] = CALLS,
+    sizes: Sequence[int] = (1, 3, 50),
+    explained: int = 3,
+) -> None:
+    """Fail unless both hold, learned and answer the same, to the last bit."""
+    assert len(matcher) == len(expected)
+    assert matcher.postings.ids == expected.postings.ids
+    assert list(matcher.postings) == list(expected.postings)
+    assert learned(matcher) == learned(expected)
+    for call in calls:
+        for k in sizes:
+            found = matcher.recommend_many(profiles, k, **call)
+            wanted = expected.recommend_many(profiles, k, **call)
+            assert list(map(outcome, found)) == list(map(outcome, wanted))
+    for posting_id in expected.postings.ids[:explained]:
+        for profile in profiles[:2]:
+            for boosts in ([], [Freshness(0.1)]):
+                found_one = matcher.explain(profile, posting_id, boosts=boosts)
+                assert bits([found_one]) == bits([expected.explain(profile, posting_id, boosts=boosts)])
+
+
+def slow_score(features: Sequence[BlockFeatures], profile: str, posting: Posting) -> float:
+    """Return a score by its definition, under weights that may be older than the posting."""
+    total, weight = 0.0, 0.0
+    for fitted in features:
+        weights = dict(zip(fitted.vocabulary, fitted.term_weights.tolist(), strict=True))
+        ours = {
+            term: count * weights[term]
+            for term, count in Counter(posting_terms(fitted.block, posting)).items()
+            if term in weights
+        }
+        theirs = {
+            term: count * weights[term]
+            for term, count in Counter(profile_terms(fitted.block, profile, fitted.vocabulary)).items()
+        }
+        norms = [math.sqrt(math.fsum(value**2 for value in side.values())) for side in (ours, theirs)]
+        if all(norms):
+            dot = math.fsum(value * theirs.get(term, 0.0) for term, value in ours.items())
+            total += fitted.block.weight * dot / norms[0] / norms[1]
+            weight += fitted.block.weight
+    return total / weight if weight else 0.0
+
+
+def assert_scores_follow(
+    matcher: Matcher, features: Sequence[BlockFeatures], profiles: Sequence[str]
+) -> None:
+    """Fail unless everything held is ranked as these weights say, and contributions make up the scores."""
+    postings = {posting.id: posting for posting in matcher.postings}
+    for profile in profiles:
+        ranking = matcher.recommend(profile, max(1, len(postings)))
+        assert sorted(found.posting.id for found in ranking) == sorted(postings)
+        for found in ranking:
+            assert found.posting == postings[found.posting.id]
+            slow = slow_score(features, profile, found.posting)
+            assert math.isclose(found.score, slow, rel_tol=1e-12, abs_tol=1e-300)
+            parts = [part.value for part in found.contributions]
+            assert math.isclose(math.fsum(parts), found.score, rel_tol=1e-12, abs_tol=1e-300)
+            assert all(value > 0 for value in parts)
+        order = [(-found.score, found.posting.id) for found in ranking]
+        assert order == sorted(order)
+        assert [found.rank for found in ranking] == list(range(1, len(order) + 1))
+        if ranking:
+            explained = matcher.explain(profile, ranking[-1].posting.id)
+            assert bits([explained]) == bits([ranking[-1]])
+
+
+def same_arrays(first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]) -> None:
+    """Fail unless two mappings hold the same arrays under the same names, types included."""
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        other = second[name]
+        assert (name, array.dtype, array.shape) == (name, other.dtype, other.shape)
+        assert np.array_equal(array, other), (name, array, other)
