@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -12,10 +13,10 @@ from typing import Final, NamedTuple
 from matcher.disk import in_threads, open_regular, read_small, sync_folder
 from matcher.errors import ModelDamagedError, ModelNotFoundError, ModelWriteError, OptionError
 from matcher.locks import Hold, WriteLock, hold_alone, lock_model
-from matcher.manifest import LARGEST_MANIFEST, LAST_GENERATION, folder_of, generations, is_ours
+from matcher.manifest import LARGEST_MANIFEST, folder_of, generations, is_ours
 from matcher.pointer import read_pointer
 
-__all__: Final = ["Collected", "check_keep", "collect", "collect_locked", "sweep"]
+__all__: Final = ["Collected", "check_keep", "collect", "delete", "surplus", "sweep"]
 
 _LEFTOVER: Final = re.compile(r"\.(?:tmp|current|old-\d{8})-\d+-[0-9a-f]{8}\Z", re.ASCII)
 
@@ -79,7 +80,7 @@ def collect(path: str | os.PathLike[str], keep: int, *, lock: WriteLock | None =
     """Delete generations of the model at `path` that nobody has open.
 
     The current one and the `keep` - 1 newest others stay. So does every folder that is not a generation of
-    this library. Generations that never became current, because their writer was killed, go first.
+    this library. Generations that never became current, because their writer was killed, all go.
 
     Parameters
     ----------
@@ -123,39 +124,47 @@ def collect(path: str | os.PathLike[str], keep: int, *, lock: WriteLock | None =
         # A writer may have been killed after the switch to the current generation and before that was
         # durable. Those before it can go only when no power cut brings them back.
         sync_folder(root)
-        return collect_locked(root, keep, pointer.generation, range(pointer.last + 1, LAST_GENERATION + 1))
+        abandoned = [number for number in generations(root) if number > pointer.last]
+        gone = delete(root, abandoned)
+        more = delete(root, surplus(root, keep, pointer.generation))
+        return Collected(sorted(gone.removed + more.removed), sorted({*gone.in_use, *more.in_use}))
     except OSError as error:
         raise ModelWriteError(f"{root}: {error.strerror or error}; no generation was deleted") from error
 
 
-def collect_locked(root: Path, keep: int, current: int, abandoned: range) -> Collected:
-    """Delete generations for whoever holds the write lock.
-
-    Parameters
-    ----------
-    root : Path
-    keep : int
-    current : int
-        What CURRENT says, durably.
-    abandoned : range
-        Numbers that never were current; they go first.
-
-    Raises
-    ------
-    OSError
-        Nothing is deleted then.
+def surplus(root: Path, keep: int, current: int) -> list[int]:
+    """Return the generations of this library that are not among the current one and the newest others.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     collect_locked(Path(folder), 1, 1, range(0))
-    Collected(removed=[], in_use=[])
+    ...     surplus(Path(folder), 1, 1)
+    []
     """
     others = [number for number in generations(root) if number != current and _is_generation(root, number)]
-    others.sort(key=lambda number: (number not in abandoned, number), reverse=True)
+    return others[: len(others) - (keep - 1)]
+
+
+def delete(root: Path, numbers: Iterable[int]) -> Collected:
+    """Delete generations of this library that nobody has open, for whoever holds the write lock.
+
+    Parameters
+    ----------
+    root : Path
+    numbers : iterable of int
+        CURRENT names none of them, and durably so.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     delete(Path(folder), [])
+    Collected(removed=[], in_use=[])
+    """
     token = f"{os.getpid()}-{os.urandom(4).hex()}"
-    doomed = {number: root / f".old-{number:08d}-{token}" for number in sorted(others[keep - 1 :])}
+    ours = [number for number in sorted(numbers) if _is_generation(root, number)]
+    doomed = {number: root / f".old-{number:08d}-{token}" for number in ours}
     holds = {number: _set_aside(root, number, name) for number, name in doomed.items()}
     with suppress(OSError):  # then it stays for the next time
         # After a crash a folder is there whole or not at all, under the name of a generation.

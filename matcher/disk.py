@@ -205,7 +205,7 @@ def sync_folder(path: Path) -> None:
     """
     if os.name == "nt":  # Windows cannot open a folder; its renames are ordered by the journal
         return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
         os.fsync(descriptor)
     finally:

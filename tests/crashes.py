@@ -110,6 +110,14 @@ def back_at_1(root: Path) -> None:
     rollback(root, 1)
 
 
+def with_an_orphan(root: Path) -> None:
+    """A writer was killed between its generation and CURRENT."""
+    three(root)
+    before = (root / "CURRENT").read_bytes()
+    publish(root, 4, key=KEY)
+    (root / "CURRENT").write_bytes(before)
+
+
 def failing_sync(error: BaseException) -> Any:
     """The sync that makes CURRENT durable fails, once."""
     real, calls = pointer.sync_folder, itertools.count()
@@ -152,6 +160,9 @@ SCENARIOS = {
     "go back": Scenario(three, lambda root, kept: rollback(root, key=KEY), (3, 2), returned=2, key=KEY),
     "publish after going back, collect": Scenario(
         back_at_1, lambda root, kept: publish(root, 4, keep=1), on_the_way=(1, 4), returned=4
+    ),
+    "publish after a killed writer, collect": Scenario(
+        with_an_orphan, lambda root, kept: publish(root, 5, keep=2, key=KEY), (3, 5), returned=5, key=KEY
     ),
     "collect": Scenario(three, lambda root, kept: collect(root, 1), on_the_way=(3,), returned=3),
     "killed before the last sync, then collect": Scenario(

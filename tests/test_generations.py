@@ -56,19 +56,11 @@ def assert_current(root, number, **options):
     assert model.files["numbers"].tolist() == [number] * 7
 
 
-def orphan(root, monkeypatch):
+def orphan(root):
     """Leave what a writer leaves that is killed between its generation and CURRENT."""
-
-    class Killed(BaseException):
-        pass
-
-    def replace(*args, **kwargs):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", replace)
-        with pytest.raises(Killed):
-            publish(root)
+    before = (root / "CURRENT").read_bytes()
+    publish(root)
+    (root / "CURRENT").write_bytes(before)
 
 
 # --- history ----------------------------------------------------------------------------------------
@@ -558,13 +550,38 @@ def test_nothing_is_swept_while_another_one_writes(tmp_path):
         assert len(hidden(tmp_path)) == 3
 
 
-def test_what_never_was_current_goes_first(tmp_path, monkeypatch):
+def test_what_never_was_current_goes_with_the_next_writer(tmp_path):
     publish(tmp_path, 2)
-    orphan(tmp_path, monkeypatch)
+    orphan(tmp_path)
     assert numbers(tmp_path) == [1, 2, 3]
     assert_current(tmp_path, 2)
-    assert publish(tmp_path, keep=2) == 4
-    assert numbers(tmp_path) == [2, 4]  # not 3, which nobody ever used
-    orphan(tmp_path, monkeypatch)
-    assert collect(tmp_path, 2).removed == [5]
+    assert publish(tmp_path) == 4
+    assert numbers(tmp_path) == [1, 2, 4]  # going back must not lead to what nobody ever used
+    orphan(tmp_path)
+    assert collect(tmp_path, 5) == ([5], [])
     assert rollback(tmp_path) == 2
+
+
+def test_what_is_newer_than_the_current_one_stays_when_it_was_current(tmp_path):
+    publish(tmp_path, 3)
+    rollback(tmp_path, 1)
+    assert publish(tmp_path) == 4
+    rollback(tmp_path, 1)
+    assert collect(tmp_path, 4) == ([], [])
+    assert numbers(tmp_path) == [1, 2, 3, 4]
+
+
+def test_what_never_was_current_stays_while_somebody_reads_it(tmp_path):
+    publish(tmp_path, 2)
+    orphan(tmp_path)
+    model = read_model(tmp_path, generation=3)
+    assert publish(tmp_path) == 4
+    assert numbers(tmp_path) == [1, 2, 3, 4]
+    assert model.files["numbers"].tolist() == [3] * 7
+
+
+def test_without_a_current_generation_no_other_is_taken_for_abandoned(tmp_path):
+    publish(tmp_path, 3)
+    (tmp_path / "CURRENT").unlink()
+    assert publish(tmp_path) == 4
+    assert numbers(tmp_path) == [1, 2, 3, 4]

@@ -1101,12 +1101,13 @@ def test_refusing_leaves_no_file_open(tmp_path, damage):
         path.write_bytes(path.read_bytes()[:-1] + b"x")
     else:
         put_file(tmp_path, "numbers.npy", b"x" * 100)
+    gc.collect()
     before = len(list(listing.iterdir()))
     for _ in range(5):
         with pytest.raises(ModelDamagedError):
             read_model(tmp_path)
     gc.collect()
-    assert len(list(listing.iterdir())) == before
+    assert len(list(listing.iterdir())) <= before
 
 
 # --- signatures -----------------------------------------------------------------------------------
