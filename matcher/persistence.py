@@ -61,12 +61,26 @@ def write_snapshot(snapshot: Snapshot, note: Mapping[str, Any] | None = None) ->
     note : mapping, optional
         JSON values that the manifest keeps beside it.
 
+    Raises
+    ------
+    ModelDamagedError
+        When it could not be read back: it comes from a model whose counts by term are not those by posting.
+
     Examples
     --------
     >>> from matcher.features import default_blocks
     >>> sorted(write_snapshot(Snapshot.empty(default_blocks())).content)
     ['analyzer', 'blocks', 'is_fitted', 'library', 'postings', 'segments', 'unicode']
     """
+    if snapshot.is_fitted:
+        try:
+            _check_frequencies(snapshot)
+        except ModelDamagedError as error:
+            raise ModelDamagedError(f"{error}: train the model again") from None
+    return _take_apart(snapshot, note)
+
+
+def _take_apart(snapshot: Snapshot, note: Mapping[str, Any] | None) -> ModelParts:
     files: dict[str, NDArray[np.generic]] = {}
     owners: dict[str, tuple[Segment, str]] = {}
     for fitted in snapshot.features:
@@ -249,10 +263,14 @@ def _check_frequencies(snapshot: Snapshot) -> None:
     """Check that what was learned is what the segments hold."""
     for number, fitted in enumerate(snapshot.features):
         total = np.zeros(len(fitted.vocabulary) + 1, np.int64)  # the last one collects what is missing
+        negative = False  # when the counts by term are not those by posting
         for part in snapshot.parts:
-            np.add.at(total, part.places[number], part.segment.blocks[number].frequencies(part.deleted))
+            frequencies = part.segment.blocks[number].frequencies(part.deleted)
+            negative |= bool((frequencies < 0).any())
+            np.add.at(total, part.places[number], frequencies)
         if (
-            fitted.postings != len(snapshot)
+            negative
+            or fitted.postings != len(snapshot)
             or not np.array_equal(total[:-1], fitted.document_frequency)
             or total[-1]
         ):
@@ -286,7 +304,7 @@ def _check_nothing_else(
     snapshot: Snapshot, content: Mapping[str, Any], files: Mapping[str, NDArray[np.generic]]
 ) -> None:
     """Check that there is nothing that `write_snapshot` would not write: nobody would look at it."""
-    expected = write_snapshot(snapshot, {})
+    expected = _take_apart(snapshot, {})
     if odd := sorted(files.keys() - expected.files.keys()):
         raise ModelDamagedError(f"{odd[0]:.80}: no part of a model")
     if odd := sorted((content.keys() | {"note"}) ^ expected.content.keys()):

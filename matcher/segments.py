@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from matcher.catalogue import Catalogue
 from matcher.counts import BlockCounts
-from matcher.errors import ModelDamagedError
 from matcher.features import FeatureBlock
 from matcher.posting import Posting
 from matcher.strings import StringTable, gather
@@ -41,12 +40,6 @@ class SegmentBlock:
     def frequencies(self, deleted: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return in how many postings each term occurs, those in rows `deleted` left out; shape (terms,).
 
-        Raises
-        ------
-        ModelDamagedError
-            When that is less than none, or more than there are: the two orders of the counts are of different
-            matrices. (Comparing every entry would take longer than all else that loading checks.)
-
         Examples
         --------
         >>> from matcher.features import HashtagBlock
@@ -60,9 +53,6 @@ class SegmentBlock:
             entries, _ = gather(self.counts.by_posting.starts, deleted)
             columns = self.counts.by_posting.columns[entries]
             frequencies -= np.bincount(columns, minlength=len(frequencies))
-            kept = len(self.counts.by_posting.starts) - 1 - len(deleted)
-            if np.any((frequencies < 0) | (frequencies > kept)):
-                raise ModelDamagedError("the counts by term are not those by posting: train the model again")
         return frequencies
 
 

@@ -22,6 +22,7 @@ from matcher.base import Engine, Query
 from matcher.catalogue import NO_DATE
 from matcher.counts import BlockIndex, invert_norms
 from matcher.engines import make_engine
+from matcher.errors import ModelDamagedError
 from matcher.features import FeatureBlock
 from matcher.index import Index, Ranking
 from matcher.learning import BlockFeatures, BlockQuery
@@ -289,6 +290,12 @@ class Snapshot:
         block = self.features[number].block
         counted = [part.segment.blocks[number] for part in self.parts]
         frequencies = [one.frequencies(part.deleted) for one, part in zip(counted, self.parts, strict=True)]
+        # Comparing all entries would take longer than everything else that loading checks.
+        if any(
+            np.any((frequency < 0) | (frequency > part.size))
+            for frequency, part in zip(frequencies, self.parts, strict=True)
+        ):
+            raise ModelDamagedError("the counts by term are not those by posting: train the model again")
         places = [part.places[number] for part in self.parts]
         unknown = [
             np.flatnonzero((place == MISSING) & (frequency > 0))
