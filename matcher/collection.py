@@ -143,7 +143,7 @@ def surplus(root: Path, keep: int, current: int) -> list[int]:
     []
     """
     others = [number for number in generations(root) if number != current and _is_generation(root, number)]
-    return others[: len(others) - (keep - 1)]
+    return others[: max(0, len(others) - (keep - 1))]
 
 
 def delete(root: Path, numbers: Iterable[int]) -> Collected:

@@ -394,6 +394,15 @@ def test_without_knowing_what_is_current_nothing_is_deleted(tmp_path, current):
     assert numbers(tmp_path) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("keep", [3, 4, 5, 6, 99])
+def test_nothing_is_deleted_when_there_are_no_more_than_to_keep(tmp_path, keep):
+    publish(tmp_path, 3)
+    assert collect(tmp_path, keep) == ([], [])
+    assert numbers(tmp_path) == [1, 2, 3]
+    publish(tmp_path, keep=keep + 1)
+    assert numbers(tmp_path) == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("place", ["nothing", "file", "a\0b"])
 def test_collecting_where_no_model_is(tmp_path, place):
     (tmp_path / "file").write_text("mine")
