@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.disk import in_threads, open_regular
+from matcher.disk import in_threads, open_regular, read_small
 from matcher.errors import ModelDamagedError, ModelWriteError
 
 __all__: Final = ["Mapped", "array_name", "is_file_name", "map_arrays", "serialise"]
@@ -32,9 +32,10 @@ _LONGEST_HEADER: Final = 1 << 10
 _ALIGNMENT: Final = 64
 # Below this a second thread costs more than it saves.
 _WORTH_THREADS: Final = 16 << 20
+_LARGEST_READ: Final = 1 << 16
 
 Mapped = tuple[NDArray[np.generic], mmap.mmap | None]
-"""An array, and what it is mapped by (None when it is empty)."""
+"""An array, and what it is mapped by (None when it is small)."""
 
 
 def is_file_name(name: str) -> bool:
@@ -139,25 +140,29 @@ def _map_array(path: Path, size: int, sha256: str) -> Mapped:
     try:
         if os.fstat(descriptor).st_size != size:
             raise ModelDamagedError(f"{path}: its size differs from the manifest; train the model again")
-        # An empty file cannot be mapped. Mapping fails when the file has become shorter in the meantime.
-        mapped = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size else None
+        # A map keeps a descriptor open, of which a process may have few: what is small is read.
+        # Mapping fails when the file has become shorter in the meantime.
+        mapped = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ) if size > _LARGEST_READ else None
+        data = read_small(descriptor, size, path) if mapped is None else mapped
+        if len(data) != size:
+            raise ModelDamagedError(f"{path}: it became shorter while it was read; train the model again")
     finally:
         os.close(descriptor)
-    # What is hashed is what will be used: the mapped memory.
-    if sha256 and hashlib.sha256(mapped or b"").hexdigest() != sha256:
+    # What is hashed is what will be used.
+    if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise ModelDamagedError(f"{path}: SHA-256 differs from the manifest; train the model again")
     if path.suffix == ".txt":
         dtype, length, offset = np.dtype(np.uint8), size, 0
     else:
-        header = _header(mapped[:_LONGEST_HEADER]) if mapped else None
+        header = _header(data[:_LONGEST_HEADER])
         if header is None:
             raise ModelDamagedError(f"{path}: not an array this library writes; train the model again")
         dtype, length, offset = header
     if offset + length * dtype.itemsize != size:
         raise ModelDamagedError(f"{path}: its header and its size do not fit; train the model again")
-    if mapped is None or not length:
+    if not length:
         return np.zeros(0, dtype), None
-    return np.frombuffer(mapped, dtype, length, offset), mapped
+    return np.frombuffer(data, dtype, length, offset), mapped
 
 
 def _header(data: bytes) -> tuple[np.dtype[Any], int, int] | None:

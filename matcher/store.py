@@ -77,7 +77,7 @@ class StoredModel:
     bytes : int
         Size on disk of the generation, in bytes.
     maps : dict of str to mmap
-        What the arrays are mapped by; empty ones are not.
+        What the arrays are mapped by; small ones are not.
     verified : bool
         Whether the SHA-256 of every file was compared.
     parent : int
