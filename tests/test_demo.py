@@ -1,6 +1,7 @@
 """Seeds, demo model and example scripts."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,17 +95,40 @@ def test_the_service_example_answers_in_json() -> None:
     assert len(code) <= 20
 
 
-def test_the_retrain_example_merges_and_publishes(tmp_path: Path) -> None:
-    model, new = tmp_path / "jobs", tmp_path / "new"
-    new.mkdir()
-    first = run("examples/retrain.py", str(model), "seeds")
-    assert "generation 1" in first.stdout, first.stderr
-    (new / "cook.md").write_text("---\ntitle: Ship's Cook\nid: sea-1\n---\nCook for a crew of nine.\n")
-    (new / "bad.md").write_text("no front matter")
-    second = run("examples/retrain.py", str(model), str(new))
-    assert "generation 2" in second.stdout
-    assert "1 added, 0 changed, 1 rejected" in second.stdout
-    assert Matcher.load(model).recommend("ship's cook for a crew", k=1)[0].posting.id == "sea-1"
+def test_the_retrain_example_lives_through_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run("examples/retrain.py", "--model", str(tmp_path / "one"))
+    assert (first.returncode, first.stderr) == (0, "")
+    days = first.stdout.split("\n\n")
+    assert [day.split(":")[0].split(",")[0].strip() for day in days[:-1]] == [
+        *("Opening day", "Monday", "Tuesday", "Wednesday", "Thursday", "Thursday"),
+        *("Friday", "Saturday", "Sunday"),
+    ]
+    served = re.findall(r"the service: (.*)", first.stdout)
+    assert len(set(served)) >= 4
+    assert served[4] == served[3]  # the broken export reached nobody
+    assert "REFUSED" in days[4]
+    assert "more than the 0.15 allowed" in days[4]
+    assert "rolled back to generation 7" in days[8]
+    assert served[-1] == served[-3] != served[-2]
+    assert re.search(r"→ 7 ", days[-1])
+    pages = sorted((tmp_path / "one-reports").glob("*.html"))
+    assert len(pages) == 9
+    assert sum("Refused: nothing was published." in page.read_text(encoding="utf-8") for page in pages) == 1
+    assert str(tmp_path / "one-reports") in days[-1]
+    assert Matcher.load(tmp_path / "one").generation == 7
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    again = run("examples/retrain.py")
+    [model] = (tmp_path / "temporary").glob("*/board")
+
+    def tell(text: str, model: Path) -> str:
+        return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "", text).replace(str(model), "")
+
+    assert tell(again.stdout, model) == tell(first.stdout, tmp_path / "one")
+    third = run("examples/retrain.py", "--model", str(tmp_path / "one"))
+    assert third.returncode == 1
+    assert third.stderr.startswith("Sorry: ")
 
 
 @pytest.mark.skipif(
