@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, NoReturn
 
 from matcher.disk import make_folder, open_regular
 from matcher.errors import ModelDamagedError, ModelLockedError, ModelWriteError, OptionError
@@ -78,6 +78,16 @@ class Hold:
 
     def __del__(self) -> None:
         self.close()
+
+    # A copy would close the number once more, when another file may have it; elsewhere it means another file.
+    def __copy__(self) -> Hold:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Hold:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an open file cannot be pickled")
 
 
 def hold_shared(descriptor: int) -> bool:

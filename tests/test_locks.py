@@ -1,8 +1,10 @@
 """One writer at a time, whoever is killed; and generations that readers hold."""
 
+import copy
 import errno
 import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -389,6 +391,21 @@ def test_a_hold_is_closed_once(tmp_path):
     with (tmp_path / "file").open() as file:  # takes the number that has become free
         hold.close()
         assert file.read() == ""
+
+
+def test_copies_of_a_model_share_its_hold_and_none_is_pickled(tmp_path):
+    write_model(tmp_path, {}, FILES)
+    model = read_model(tmp_path)
+    copies = [copy.copy(model.hold), copy.deepcopy(model.hold)]
+    write_model(tmp_path, {}, FILES)
+    del copies
+    gc.collect()
+    assert collect(tmp_path, 1) == ([], [1])
+    for unfit in (model, model.hold):
+        with pytest.raises(TypeError, match="pickle"):
+            pickle.dumps(unfit)
+    model.close()
+    assert collect(tmp_path, 1) == ([1], [])
 
 
 @pytest.mark.parametrize("how", ["close", "delete"])
