@@ -79,6 +79,13 @@ def test_the_readme_names_the_two_commands() -> None:
     assert "make test" in README
 
 
+def test_every_module_is_in_the_table_of_how_it_works() -> None:
+    table = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    modules = {f"`{path.name}`" for path in (ROOT / "matcher").glob("[a-z]*.py")}
+    folders = {f"`{path.parent.name}/`" for path in (ROOT / "matcher").glob("*/__init__.py")}
+    assert {name for name in modules | folders if name not in table} == set()
+
+
 def public_modules() -> list[str]:
     names = [info.name for info in pkgutil.walk_packages(matcher.__path__, "matcher.")]
     return ["matcher", *(name for name in names if name != "matcher.__main__")]
