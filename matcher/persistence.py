@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from matcher import analyzer
 from matcher._version import __version__
-from matcher.counts import check_inverse_norms
+from matcher.counts import Counts, check_inverse_norms
 from matcher.errors import ModelDamagedError, ModelSchemaError, OptionError
 from matcher.features import FeatureBlock, block_from_settings, check_blocks
 from matcher.learning import BlockFeatures
 from matcher.segments import Segment
 from matcher.snapshot import Part, Snapshot
+from matcher.strings import gather
 
 __all__: Final = ["ModelParts", "read_snapshot", "segment_files", "write_snapshot"]
 
@@ -244,8 +245,13 @@ def _read_part(
         placed = np.flatnonzero(place >= 0)  # type: ignore[operator]
         if not counted.vocabulary.equals_at(placed, fitted.vocabulary, place[placed]):  # type: ignore[arg-type]
             raise ModelDamagedError(f"{name}.places: terms stand for other terms")
+        inverse = check_inverse_norms(files[f"{name}.inverse_norms"], name, segment.rows)
+        if not _fit(inverse, counted.counts.by_posting, place):
+            raise ModelDamagedError(
+                f"{name}.inverse_norms: 0 is for postings without data, and for no others"
+            )
         places.append(place)
-        norms.append(check_inverse_norms(files[f"{name}.inverse_norms"], name, segment.rows))
+        norms.append(inverse)
     return Part.from_segment(segment, features, places, deleted, inverse_norms=norms)  # type: ignore[arg-type]
 
 
@@ -257,6 +263,13 @@ def _ascend(numbers: NDArray[Any], stop: int) -> bool:
 
 def _are_places(places: NDArray[Any], stop: int) -> bool:
     return bool(np.all(places >= -1)) and _ascend(places[places >= 0], stop)
+
+
+def _fit(inverse_norms: NDArray[np.float64], counts: Counts, places: NDArray[Any]) -> bool:
+    """Return whether norms are 0 where a posting has no terms that count, and nowhere else."""
+    odd = np.flatnonzero((inverse_norms == 0) != (counts.starts[1:] == counts.starts[:-1]))
+    entries, _ = gather(counts.starts, odd)  # of few postings: those that have none but missing terms
+    return not inverse_norms[odd].any() and bool(np.all(places[counts.columns[entries]] < 0))
 
 
 def _check_frequencies(snapshot: Snapshot) -> None:
