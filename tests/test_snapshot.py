@@ -19,7 +19,6 @@ from matcher.learning import BlockQuery
 from matcher.merging import MISSING
 from matcher.segments import Segment
 from matcher.snapshot import Part, Snapshot
-from matcher.tokens import split_in_python
 from tests.likeness import bits
 from tests.strategies import WORDS, boards, boost_lists, full_boards, postings, sentences
 
@@ -188,7 +187,12 @@ def test_an_engine_that_is_being_built_elsewhere_is_built_anew() -> None:
     engine._building = True  # by a thread that has not finished
     moved = engine.with_norms(part.index.blocks)
     moved._profiles = moved.PROFILES_BEFORE_BUILDING
-    moved.propose(Query([BlockQuery(np.array([0], np.int32), np.ones(1))] * 2), 1)
+    moved.propose(
+        Query(
+            [BlockQuery(np.array([0], np.int32), np.ones(1)), BlockQuery(np.zeros(0, np.int32), np.zeros(0))]
+        ),
+        1,
+    )
     assert moved._frequent is not None
 
 
@@ -306,7 +310,7 @@ def test_one_posting_is_held_once() -> None:
     assert place is not None
     assert place[0] is snapshot.parts[-1]
     assert len(snapshot) == 4
-    assert [found[1] for found in rank(snapshot.refit(), "driver")][0].title == "driver"
+    assert rank(snapshot.refit(), "driver")[0][1].title == "driver"
 
 
 def test_an_empty_snapshot_answers() -> None:
