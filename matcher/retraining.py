@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 
 __all__: Final = ["Retraining", "retrain"]
 
+MOST_VANISHED: Final = 0.5
+"""Share of the postings that may go at once because they expired or a complete source lacks them: a date in
+the wrong year, or an export that was cut off between two lines, looks like no error."""
+
+FEW: Final = 10
+"""With fewer postings than these, any share may go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
@@ -129,7 +136,8 @@ def retrain(
         The postings are all there are: those that are not among them are removed. Refused when one could not
         be read, or none was, because a broken file must not empty a board.
     force : bool
-        Publish even so, and even when no posting is left. The gate is asked all the same.
+        Publish even so, and even when more than half of the postings go that `remove` does not name, or none
+        is left. The gate is asked all the same.
     keep : int, optional
         Generations to keep, the new one included; all for None. Those that somebody reads stay.
     probes : mapping of str to Profile or str, optional
@@ -208,7 +216,10 @@ def retrain(
             rejected_count=count,
         )
         is_changed = bool(changes) or not before.is_fitted
-        refused = [] if force else _doubt(len(before), len(matcher), len(given), count, complete=complete)
+        refused = []
+        if not force:
+            vanished = len({*changes.removed} - unwanted)
+            refused = _doubt(len(before), len(matcher), vanished, len(given), count, complete=complete)
         if is_changed:
             refused += gate.check(report)
         parent = before.generation
@@ -323,8 +334,8 @@ def _is_before(posting: Posting, moment: int | None) -> bool:
     return moment is not None and posted is not None and posted < moment
 
 
-def _doubt(before: int, after: int, given: int, rejected: int, *, complete: bool) -> list[str]:
-    """Return why the postings given look like a mistake, if they do."""
+def _doubt(before: int, after: int, vanished: int, given: int, rejected: int, *, complete: bool) -> list[str]:
+    """Return why what was given looks like a mistake, if it does; `vanished` went without being named."""
     if rejected and not given:
         return [f"no posting could be read ({rejected:,} rejected): mend the source"]
     if complete and rejected:
@@ -334,6 +345,9 @@ def _doubt(before: int, after: int, given: int, rejected: int, *, complete: bool
         return [
             f"no posting was read; a complete source would remove all {before:,}: use force if that is right"
         ]
+    if before >= FEW and vanished > MOST_VANISHED * before:
+        share = f"{vanished:,} of {before:,} postings would be removed"
+        return [f"{share}, more than half: use force if that is right"]
     if before and not after:
         return [f"none of {before:,} postings would be left: use force if that is right"]
     return []

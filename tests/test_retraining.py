@@ -270,6 +270,26 @@ def test_what_looks_like_a_mistake_is_refused_unless_forced(model, options, reas
     assert (forced.generation is None) == ("rejected" in options)  # nothing to do is nothing to publish
 
 
+def test_more_than_half_of_a_board_does_not_vanish_by_itself(tmp_path):
+    path = tmp_path / "model"
+    board = [posting(f"n{number:02}", day=1 + number) for number in range(20)]
+    retrain(path, board)
+    before = snapshot(path)
+    for options in (
+        {"postings": board[:9], "complete": True},
+        {"postings": [], "expire_before": "2026-03-12"},
+        {"postings": board[:14], "complete": True, "expire_before": "2026-03-06"},
+    ):
+        result = retrain(path, **options)
+        assert [reason[:42] for reason in result.refused] == ["11 of 20 postings would be removed, more t"]
+    assert snapshot(path) == before
+    named = [found.id for found in board[:11]]
+    assert retrain(path, [], remove=named, dry_run=True).refused == ()
+    assert retrain(path, [], expire_before="2026-03-11", dry_run=True).refused == ()  # 10 of 20
+    assert retrain(path, board[:9], complete=True, force=True).generation == 2
+    assert retrain(path, board[:1], complete=True).generation == 3  # of nine, any share
+
+
 def test_a_reader_gives_its_own_account_of_what_was_rejected(model, tmp_path):
     source = tmp_path / "jobs.jsonl"
     source.write_text('{"id": "a", "title": "Cook"}\n' + "{broken\n" * 1005)

@@ -69,7 +69,9 @@ def train(sources: tuple[str, ...], model: str, key: bytes | None, strict: bool)
     help="Remove postings dated before, as 2026-03-01.",
 )
 @click.option("--complete", is_flag=True, help="SOURCE holds all there are: remove the others.")
-@click.option("--force", is_flag=True, help="Trust SOURCE even with postings rejected, or none left.")
+@click.option(
+    "--force", is_flag=True, help="Publish even if --complete met rejects, or more than half expire."
+)
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
@@ -178,15 +180,15 @@ def _show(result: Retraining, model: str, gate: Gate, *, as_json: bool, dry_run:
         print_json({"model": model, "dry_run": dry_run} | result.to_record())
         return
     write_line(printable(f"{model}: {_headline(result, dry_run=dry_run)}"))
-    if result.changes or result.refused:
+    if result.changes:
         from matcher.report import render_drift
 
-        # What was rejected has been said already, on standard error.
+        # What was rejected, and why it was refused, is said on standard error.
         report = replace(result.report, rejected=(), rejected_count=0)
-        asked = bool(result.refused) or gate != Gate()
-        make_console().print(render_drift(report, result.refused if asked else None))
-    if result.left_out:
-        write_line(f"{len(result.left_out):,} postings were not taken in: to be removed, or dated too early")
+        passed = not result.refused and gate != Gate()
+        make_console().print(render_drift(report, [] if passed else None))
+    if left_out := len({*result.left_out} - {*result.changes.removed}):
+        write_line(f"{left_out:,} postings of the source were left out: to be removed, or dated too early")
     for unknown in result.changes.unknown[:MOST_SHOWN]:
         write_line(printable(f"no posting has the id {unknown!r}"), error=True)
     if result.deleted:
