@@ -14,7 +14,7 @@ from matcher.generations import Generation
 from matcher.terminal import printable
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 __all__: Final = ["describe_generations", "render_generations"]
 
@@ -68,8 +68,10 @@ def _share(value: object) -> float | None:
     return float(value) if 0 <= value <= 1 else None
 
 
-def render_generations(generations: Iterable[Generation]) -> Table:
-    """Return `describe_generations` as a table; an arrow points to the current one.
+def render_generations(generations: Iterable[Generation]) -> Group:
+    """Return `describe_generations` as a table, and a line for each that cannot be read.
+
+    An arrow points to the current one.
 
     Examples
     --------
@@ -83,9 +85,11 @@ def render_generations(generations: Iterable[Generation]) -> Table:
      → 2   2026-03-01 00:00          9   +1 ~1 −1   0.250         –   4 kB
     """
     from rich import box
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
+    problems = []
     table = Table(box=box.SIMPLE, show_edge=False)
     table.add_column("#", justify="right", style="bold cyan", no_wrap=True)
     table.add_column("Published (UTC)", no_wrap=True)
@@ -102,8 +106,9 @@ def render_generations(generations: Iterable[Generation]) -> Table:
             _show_size(record["bytes"]),
         )
         if record["problem"]:
-            table.add_row("", Text(printable(record["problem"]), style="red", overflow="fold"))
-    return table
+            text = f"generation {record['generation']} cannot be read: {record['problem']}"
+            problems.append(Text(printable(text), style="red", overflow="fold"))
+    return Group(table, *problems)
 
 
 def _show_size(size: int) -> str:

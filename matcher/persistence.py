@@ -171,7 +171,7 @@ def _read(
     if content["analyzer"] != analyzer.VERSION or type(content["analyzer"]) is not int:
         raise ModelSchemaError(
             f"the model's words were made by analyzer {content['analyzer']!r:.40}, this version has "
-            f"{analyzer.VERSION}: train the model again"
+            f"{analyzer.VERSION}"
         )
     features = _read_features(content["blocks"], files)
     blocks = [fitted.block for fitted in features]

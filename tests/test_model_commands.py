@@ -459,7 +459,9 @@ def test_history_believes_no_note_that_makes_no_sense(note):
 def test_history_tells_which_generation_cannot_be_read():
     succeed("retrain", "new.jsonl", "--model", "model")
     Path("model/gen-00000001/manifest.json").write_text("damaged")
-    assert "not valid JSON" in succeed("history", "--model", "model").stdout
+    table, problem = succeed("history", "--model", "model").stdout.split("generation 1 cannot be read: ")
+    assert problem.startswith("model/gen-00000001/manifest.json: not valid JSON")
+    assert re.search(r"→ 2 .* 4 ", table.splitlines()[-1])
     first, second = json.loads(succeed("history", "--model", "model", "--json").stdout)
     assert "not valid JSON" in first["problem"]
     assert second["problem"] is None

@@ -518,8 +518,9 @@ def test_without_current_the_new_postings_alone_do_not_take_the_place_of_the_mod
 def test_a_model_of_another_analyzer_asks_to_be_trained_again(model, monkeypatch):
     before = snapshot(model)
     monkeypatch.setattr(analyzer, "VERSION", analyzer.VERSION + 1)
-    with pytest.raises(ModelSchemaError, match="train the model again"):
+    with pytest.raises(ModelSchemaError) as caught:
         retrain(model, [posting("e")])
+    assert str(caught.value).count("train the model again") == 1
     assert snapshot(model) == before
 
 
