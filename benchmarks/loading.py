@@ -121,7 +121,8 @@ def columns_and_counts(matcher: Any) -> list[tuple[np.ndarray, np.ndarray]]:
 
     found: dict[str, dict[str, np.ndarray]] = {}
     seen = set()
-    for name, array in find_arrays(vars(matcher), "matcher"):
+    # What it ranks with, and not the table of files, in which the same arrays have other names.
+    for name, array in find_arrays(matcher._snapshot, "matcher"):
         owner, _, part = name.rpartition(".")
         address = array.__array_interface__["data"][0]
         is_matrix = owner.endswith((".by_posting", ".by_term")) and part in ("columns", "counts")
@@ -254,16 +255,18 @@ def measure(folder: Path, rounds: int) -> dict[str, list[dict[str, float]]]:
     """Let all load in turn, in another order every round; the first round warms the disk's cache."""
     order = np.random.default_rng(0)
     results: dict[str, list[dict[str, float]]] = {name: [] for name in LOADINGS}
+    sums: dict[tuple[float, float], str] = {}
     for number in range(rounds + 1):
         report(f"loading, round {number} of {rounds}")
         for place in order.permutation(len(LOADINGS)):
             name = list(LOADINGS)[place]
             result = run(LOADINGS[name], folder)
+            if name in SAME:
+                sums.setdefault((result["entries"], result["sum"]), name)
+            if len(sums) > 1:
+                raise SystemExit(f"not all loaded the same matrices: {sums}")
             if number:
                 results[name].append(result)
-    sums = {(result["entries"], result["sum"]) for name in SAME for result in results[name]}
-    if len(sums) != 1:
-        raise SystemExit(f"not all loaded the same matrices: {sums}")
     return results
 
 
@@ -309,7 +312,8 @@ def section(results: Mapping[str, Any]) -> str:
             f"{disk['numpy'] / 1e6:,.0f} MB as .npy and {disk['matrices.joblib'] / 1e6:,.0f} as joblib "
             f"writes them. `TfidfVectorizer` as it comes makes {floats:,} entries of {dtype} "
             f"({disk['tfidf.joblib'] / 1e6:,.0f} MB with its vocabulary), in one order. Medians of "
-            f"{results['rounds']} rounds, taking turns, each load in a process of its own.",
+            f"{results['rounds']} rounds, taking turns, each load in a process of its own; load "
+            f"average {results['load']:.1f} at the end.",
             loading_table(results),
             "The row to compare with is *joblib, same matrices*: it reads no records, which the model holds "
             "as well. *joblib, same matrices and records* reads them, too, as one array of bytes. What is "
@@ -337,7 +341,9 @@ def main() -> None:
     with TemporaryDirectory(prefix="matcher-loading-") as name:
         about = prepare(arguments, Path(name))
         times = measure(Path(name), arguments.rounds)
+        busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
     results = {
+        "load": busy,
         "asked": arguments.entries,
         "rounds": arguments.rounds,
         "machine": describe_machine(),
@@ -349,6 +355,8 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(results), encoding="utf-8")
     if arguments.write:
+        if not arguments.write.exists():
+            arguments.write.write_text("# Retraining\n", encoding="utf-8")
         write_section(arguments.write, arguments.entries, text)
 
 

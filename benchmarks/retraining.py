@@ -319,6 +319,8 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(results), encoding="utf-8")
     if arguments.write:
+        if not arguments.write.exists():
+            arguments.write.write_text("# Retraining\n", encoding="utf-8")
         write_section(arguments.write, arguments.postings, text)
 
 
