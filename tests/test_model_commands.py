@@ -717,7 +717,7 @@ def test_interrupts_at_any_moment_leave_the_old_model_or_the_new_one():
         assert len(ids()) in (3, 400)
         lock_model("model").release()
         if len(ids()) == 400:
-            succeed("retrain", "jobs.jsonl", "--model", "model", "--complete")
+            succeed("retrain", "jobs.jsonl", "--model", "model", "--complete", "--force")
     succeed("verify", "--model", "model", "--all")
 
 

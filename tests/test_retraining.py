@@ -205,7 +205,7 @@ MOVES = st.lists(
 
 
 @given(MOVES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_sequence_of_retrainings_leads_where_plain_dictionaries_lead(tmp_path_factory, moves):
     path = tmp_path_factory.mktemp("moves") / "model"
     held = {job.id: job for job in JOBS}
