@@ -330,3 +330,14 @@ def test_parts_without_postings_go() -> None:
     assert [isinstance(part, Part) for part in snapshot.parts] == [True, True]
     snapshot = snapshot.without([(snapshot.parts[0], 0)])
     assert [list(part.segment.catalogue.ids) for part in snapshot.parts] == [["b"]]
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_a_term_that_one_part_misses_is_not_lost_in_a_merge(order: list[int]) -> None:
+    snapshot = Snapshot.empty(default_blocks()).with_segment(count([Posting(id="a", title="sauce cook")]))
+    snapshot = snapshot.with_segment(count([Posting(id="b", title="sauce"), Posting(id="c", title="nurse")]))
+    snapshot = snapshot.without([place for place in snapshot.find(["b"]) if place]).refit()
+    assert [MISSING in part.places[0] for part in snapshot.parts] == [False, True]
+    said = rank(snapshot, "sauce nurse")
+    assert said[0][2] != (0.0).hex()
+    assert rank(snapshot.merge(order), "sauce nurse") == said
