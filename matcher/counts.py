@@ -123,6 +123,12 @@ class BlockCounts(NamedTuple):
         Shape (postings, terms).
     by_term : Counts
         The same, transposed.
+
+    Examples
+    --------
+    >>> counts = Counts(np.array([0, 1]), np.array([0], np.int32), np.array([3], np.uint8))
+    >>> BlockCounts(counts, counts.transpose(1)).by_term.counts
+    array([3], dtype=uint8)
     """
 
     by_posting: Counts

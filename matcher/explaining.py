@@ -11,10 +11,10 @@ import numpy as np
 from matcher.boosts import Boost
 from matcher.features import FeatureBlock
 from matcher.learning import BlockQuery
+from matcher.parts import Hit
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.recommendation import Contribution, Recommendation
-from matcher.snapshot import Hit
 
 __all__: Final = ["describe_hits", "describe_ranking"]
 

@@ -37,6 +37,11 @@ class Generation:
         What the writer put in the manifest; empty when unreadable.
     problem : str
         Why it cannot be read; empty when it looks sound. (Only `read_model` compares every hash.)
+
+    Examples
+    --------
+    >>> Generation(7, True, 6, datetime(2026, 3, 1, tzinfo=UTC), 1_000, {}).parent
+    6
     """
 
     number: int

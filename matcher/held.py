@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Categories
 from matcher.errors import UnknownPostingError
+from matcher.parts import Part
 from matcher.posting import Posting
-from matcher.snapshot import Part
 
 __all__: Final = ["HeldPostings"]
 

@@ -55,7 +55,13 @@ class Hold:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has not been closed."""
+        """Whether it has not been closed.
+
+        Examples
+        --------
+        >>> Hold(os.open(os.devnull, os.O_RDONLY)).is_open
+        True
+        """
         return bool(self._descriptors)
 
     def close(self, last: Callable[[int], None] | None = None) -> None:
@@ -160,7 +166,15 @@ class WriteLock:
 
     @property
     def held(self) -> bool:
-        """Whether it has not been released; False in a forked child too."""
+        """Whether it has not been released; False in a forked child too.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, lock_model(folder) as lock:
+        ...     lock.held
+        True
+        """
         return self._hold.is_open
 
     def check(self, root: Path) -> None:
@@ -190,7 +204,16 @@ class WriteLock:
             raise OptionError(f"{root}: the lock given is for {self.root}")
 
     def release(self) -> None:
-        """Let others write; a second call does nothing."""
+        """Let others write; a second call does nothing.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     lock = lock_model(folder)
+        ...     lock.release(), lock.held
+        (None, False)
+        """
         self._hold.close(_unlock)
 
     def __enter__(self) -> WriteLock:

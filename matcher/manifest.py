@@ -101,6 +101,11 @@ class Manifest:
         What the writer put there.
     files : dict of str to (int, str)
         Size and SHA-256 by file name.
+
+    Examples
+    --------
+    >>> Manifest(0, {"note": 1}, {}).content
+    {'note': 1}
     """
 
     parent: int

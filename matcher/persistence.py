@@ -24,8 +24,9 @@ from matcher.counts import Counts, check_inverse_norms
 from matcher.errors import ModelDamagedError, ModelSchemaError, OptionError
 from matcher.features import FeatureBlock, block_from_settings, check_blocks
 from matcher.learning import BlockFeatures
+from matcher.parts import Part
 from matcher.segments import Segment
-from matcher.snapshot import Part, Snapshot
+from matcher.snapshot import Snapshot
 from matcher.strings import gather
 
 __all__: Final = ["ModelParts", "read_snapshot", "segment_files", "write_snapshot"]
@@ -46,6 +47,11 @@ class ModelParts(NamedTuple):
     files : dict of str to ndarray
     owners : dict of str to (Segment, str)
         For each file of a segment, the segment and what the file is called within any.
+
+    Examples
+    --------
+    >>> ModelParts({}, {}, {}).files
+    {}
     """
 
     content: dict[str, Any]

@@ -39,6 +39,11 @@ class Pointer:
         The highest number that ever was current.
     data : bytes
         The file as it was read.
+
+    Examples
+    --------
+    >>> Pointer(7, "0" * 64, 7).generation
+    7
     """
 
     generation: int

@@ -55,6 +55,11 @@ class Compaction(NamedTuple):
         The one that was published; 0 for a matcher that belongs to no model directory.
     in_use : tuple of int
         Older generations that somebody still reads; they keep deleted text until they are collected.
+
+    Examples
+    --------
+    >>> Compaction(7, (6,)).in_use
+    (6,)
     """
 
     generation: int
@@ -147,12 +152,9 @@ class Matcher(Recommender):
         check_at_least_1("threads", threads)
         by_id, replaced = collect_postings(postings, strict=strict)
         compiled = engines.compiles(engine, len(by_id))
-        snapshot = Snapshot.empty(chosen)
-        segment = Segment.from_postings(
+        snapshot = Snapshot.fit(
             list(by_id.values()), chosen, compiled=compiled, threads=threads, progress=progress
         )
-        if by_id:
-            snapshot = snapshot.with_segment(segment).refit(compiled=compiled)
         matcher = cls(snapshot, engine)
         matcher._replaced = replaced
         return matcher

@@ -18,11 +18,12 @@ from matcher.explaining import describe_hits, describe_ranking
 from matcher.filters import select_postings
 from matcher.held import HeldPostings
 from matcher.learning import BlockFeatures, BlockQuery
+from matcher.parts import Part
 from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.recommendation import Recommendation, Recommendations
-from matcher.snapshot import Part, Snapshot
+from matcher.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -32,6 +32,13 @@ class SegmentBlock:
         Sorted, unique; every term occurs in a posting of the segment.
     counts : BlockCounts
         Columns are positions in `vocabulary`.
+
+    Examples
+    --------
+    >>> from matcher.features import TextBlock
+    >>> segment = Segment.from_postings([Posting(id="1", title="Cook")], [TextBlock()])
+    >>> list(segment.blocks[0].vocabulary)
+    ['cook']
     """
 
     vocabulary: StringTable

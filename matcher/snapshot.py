@@ -11,174 +11,27 @@ are integers, and each norm is summed over the same terms in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import Engine, Query
+from matcher.base import Query
 from matcher.catalogue import NO_DATE
-from matcher.counts import BlockIndex, invert_norms
-from matcher.engines import make_engine
 from matcher.errors import ModelDamagedError
 from matcher.features import FeatureBlock
-from matcher.index import Index, Ranking
 from matcher.learning import BlockFeatures, BlockQuery
 from matcher.merging import MISSING, insert_terms, merge_segments
+from matcher.parts import Hit, Part, to_hits
 from matcher.posting import Posting
 from matcher.segments import Segment
 from matcher.strings import StringTable
 
-__all__: Final = ["Hit", "Part", "Snapshot"]
+__all__: Final = ["Snapshot"]
 
 _NO_ROWS: Final = np.zeros(0, np.int64)
-
-
-class Hit(NamedTuple):
-    """One posting of a ranking, and what its score is the sum of.
-
-    Attributes
-    ----------
-    part : Part
-        Where it is held.
-    row : int
-        Its row there.
-    score : float
-    blocks, features, values : ndarray
-        Contributions, in canonical order; features are positions in the vocabulary of the part's segment.
-        See `matcher.index.Contributions`.
-    """
-
-    part: Part
-    row: int
-    score: float
-    blocks: NDArray[np.int64]
-    features: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-    @property
-    def id(self) -> str:
-        """The posting's id."""
-        return self.part.segment.catalogue.ids[self.row]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
-    """One segment, as the postings that are held of it are ranked.
-
-    Parameters
-    ----------
-    segment : Segment
-    places : tuple of ndarray of int32
-        For each block, where the segment's terms are in the learned vocabulary, or `matcher.merging.MISSING`.
-    deleted : ndarray of int64
-        Rows that are held no more, ascending.
-    index : Index
-        The segment's counts with the weights of the last fit.
-    """
-
-    segment: Segment
-    places: tuple[NDArray[np.int32], ...]
-    deleted: NDArray[np.int64]
-    index: Index
-    _engines: dict[str, Engine] = field(default_factory=dict)
-    _inverse: dict[int, NDArray[np.int32] | None] = field(default_factory=dict)
-
-    @classmethod
-    def from_segment(
-        cls,
-        segment: Segment,
-        features: Sequence[BlockFeatures],
-        places: Sequence[NDArray[np.int32]],
-        deleted: NDArray[np.int64] = _NO_ROWS,
-        *,
-        inverse_norms: Sequence[NDArray[np.float64]] | None = None,
-        compiled: bool = False,
-    ) -> Part:
-        """Return a segment under what was learned; norms are computed unless they are known."""
-        blocks = []
-        for number, (counted, fitted, place) in enumerate(zip(segment.blocks, features, places, strict=True)):
-            if inverse_norms is not None:
-                inverse = inverse_norms[number]
-            else:
-                weights = np.append(fitted.term_weights, 0.0)[place]  # what is missing weighs nothing
-                inverse = invert_norms(counted.counts.by_posting, weights, compiled=compiled)
-            blocks.append(BlockIndex(float(fitted.block.weight), *counted.counts, inverse))
-        return cls(segment, tuple(places), deleted, Index(tuple(blocks), segment.rows))
-
-    @property
-    def size(self) -> int:
-        """Number of postings held."""
-        return self.segment.rows - len(self.deleted)
-
-    @property
-    def held(self) -> NDArray[np.bool_] | None:
-        """Which rows are held, shape (rows,); None for all."""
-        if not len(self.deleted):
-            return None
-        mask = np.ones(self.segment.rows, np.bool_)
-        mask[self.deleted] = False
-        return mask
-
-    @property
-    def kept(self) -> NDArray[np.int64]:
-        """The rows that are held, ascending."""
-        mask = self.held
-        return np.arange(self.segment.rows) if mask is None else np.flatnonzero(mask)
-
-    def find(self, lines: Sequence[bytes], *, compiled: bool = False) -> NDArray[np.int64]:
-        """Return the row of each posting id (UTF-8), -1 for those not held."""
-        rows = self.segment.catalogue.ids.find_lines(lines, compiled=compiled)
-        if len(self.deleted):
-            rows[np.isin(rows, self.deleted)] = -1
-        return rows
-
-    def without(self, rows: NDArray[np.int64]) -> Part:
-        """Return the part with more rows deleted."""
-        if not len(rows):
-            return self
-        return replace(self, deleted=np.union1d(self.deleted, rows))
-
-    def engine(self, name: str) -> Engine:
-        """Return the engine of this name over the part, made when it is first asked for.
-
-        What an engine makes of counts alone is kept with the segment and used again under other weights.
-        """
-        engine = self._engines.get(name)
-        if engine is None:
-            like = self.segment.engines.get(name)
-            if like is None:
-                engine = make_engine(name, self.index.blocks, self.index.rows)
-            else:
-                engine = like.with_norms(self.index.blocks)
-            self.segment.engines[name] = self._engines[name] = engine
-        return engine
-
-    def localise(self, blocks: Sequence[BlockQuery]) -> tuple[BlockQuery, ...]:
-        """Return a query in the terms of the segment."""
-        return tuple(self._localise(number, block) for number, block in enumerate(blocks))
-
-    def _localise(self, number: int, query: BlockQuery) -> BlockQuery:
-        if number not in self._inverse:  # two threads at once compute the same
-            place = self.places[number]
-            size = int(place.max(initial=-1)) + 1
-            inverse: NDArray[np.int32] | None = None
-            # Places ascend: when none is missing or skipped, they are the positions themselves.
-            if size != len(place) or (place < 0).any():
-                inverse = np.full(size, MISSING, np.int32)
-                inverse[place[place >= 0]] = np.flatnonzero(place >= 0)
-            self._inverse[number] = inverse
-        inverse = self._inverse[number]
-        within = query.features < (len(self.places[number]) if inverse is None else len(inverse))
-        features, weights = query.features, query.weights
-        if not within.all():
-            features, weights = features[within], weights[within]
-        if inverse is not None:
-            features = inverse[features]
-            features, weights = features[features >= 0], weights[features >= 0]
-        return BlockQuery(features, weights, query.asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,10 +48,7 @@ class Snapshot:
     Examples
     --------
     >>> from matcher.features import default_blocks
-    >>> from matcher.posting import Posting
-    >>> empty = Snapshot.empty(default_blocks())
-    >>> segment = Segment.from_postings([Posting(id="1", title="Cook")], default_blocks())
-    >>> snapshot = empty.with_segment(segment).refit()
+    >>> snapshot = Snapshot.fit([Posting(id="1", title="Cook")], default_blocks())
     >>> len(snapshot), list(snapshot.features[0].vocabulary)
     (1, ['cook'])
     """
@@ -209,20 +59,67 @@ class Snapshot:
 
     @classmethod
     def empty(cls, blocks: Iterable[FeatureBlock]) -> Snapshot:
-        """Return a snapshot without postings."""
+        """Return a snapshot without postings.
+
+        Examples
+        --------
+        >>> len(Snapshot.empty([]))
+        0
+        """
         nothing = StringTable.from_strings([])
         return cls(tuple(BlockFeatures.learn(block, nothing, _NO_ROWS, 0) for block in blocks), ())
 
+    @classmethod
+    def fit(
+        cls,
+        postings: Sequence[Posting],
+        blocks: Sequence[FeatureBlock],
+        *,
+        compiled: bool = False,
+        threads: int = 1,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Snapshot:
+        """Return a snapshot of postings, of distinct ids and in ascending order of id, and learn from them.
+
+        Parameters are those of `matcher.segments.Segment.from_postings`.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> len(Snapshot.fit([Posting(id="1"), Posting(id="2")], default_blocks()))
+        2
+        """
+        segment = Segment.from_postings(
+            postings, blocks, compiled=compiled, threads=threads, progress=progress
+        )
+        empty = cls.empty(blocks)
+        return empty.with_segment(segment).refit(compiled=compiled) if segment.rows else empty
+
     @property
     def blocks(self) -> list[FeatureBlock]:
-        """The feature blocks, in canonical order."""
+        """The feature blocks, in canonical order.
+
+        Examples
+        --------
+        >>> Snapshot.empty([]).blocks
+        []
+        """
         return [fitted.block for fitted in self.features]
 
     def __len__(self) -> int:
         return sum(part.size for part in self.parts)
 
     def find(self, ids: Sequence[str], *, compiled: bool = False) -> list[tuple[Part, int] | None]:
-        """Return the part and row of each posting id, None for those not held."""
+        """Return the part and row of each posting id, None for those not held.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
+        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> [place and place[1] for place in snapshot.find(["2", "x"])]
+        [1, None]
+        """
         lines = [posting_id.encode("utf-8", "surrogatepass") for posting_id in ids]
         found: list[tuple[Part, int] | None] = [None] * len(ids)
         for part in self.parts:
@@ -232,7 +129,16 @@ class Snapshot:
         return found
 
     def postings_with(self, number: int, term: str, limit: int) -> list[Posting]:
-        """Return at most `limit` postings that hold a term of a block (by number), in ascending order."""
+        """Return at most `limit` postings that hold a term of a block (by number), in ascending order.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
+        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> [posting.id for posting in snapshot.postings_with(0, "nurse", 3)]
+        ['2']
+        """
         found = []
         for part in self.parts:
             counted = part.segment.blocks[number]
@@ -246,7 +152,14 @@ class Snapshot:
         return sorted(found, key=lambda posting: posting.id)[: max(0, limit)]
 
     def with_segment(self, segment: Segment, *, compiled: bool = False) -> Snapshot:
-        """Return a snapshot that holds the postings of one more segment, scored by the weights there are."""
+        """Return a snapshot that holds the postings of one more segment, scored by the weights there are.
+
+        Examples
+        --------
+        >>> snapshot = Snapshot.empty([]).with_segment(Segment.from_postings([Posting(id="1")], []))
+        >>> len(snapshot), snapshot.is_fitted
+        (1, False)
+        """
         places = [
             fitted.vocabulary.find_lines(counted.vocabulary.to_lines(), compiled=compiled).astype(np.int32)
             for fitted, counted in zip(self.features, segment.blocks, strict=True)
@@ -255,7 +168,16 @@ class Snapshot:
         return replace(self, parts=(*self.parts, part), is_fitted=False)
 
     def without(self, rows: Sequence[tuple[Part, int]]) -> Snapshot:
-        """Return a snapshot that does not hold some postings any more."""
+        """Return a snapshot that does not hold some postings any more.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
+        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> len(snapshot.without([snapshot.find(["2"])[0]]))
+        1
+        """
         if not rows:
             return self
         deleted: dict[int, list[int]] = {}
@@ -271,6 +193,13 @@ class Snapshot:
         ----------
         compiled : bool
             Whether compiled code adds up norms (extra ``[fast]``). The result is the same.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> segment = Segment.from_postings([Posting(id="1", title="Cook")], default_blocks())
+        >>> [*Snapshot.empty(default_blocks()).with_segment(segment).refit().features[0].vocabulary]
+        ['cook']
         """
         if self.is_fitted:
             return self
@@ -323,13 +252,31 @@ class Snapshot:
         """Return a snapshot of the same postings with some parts, by number, merged into one.
 
         The merged segment holds no deleted postings; scores and rankings stay what they are.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
+        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> merged = snapshot.without([snapshot.find(["2"])[0]]).merge([0])
+        >>> [part.segment.rows for part in merged.parts]
+        [1]
         """
         chosen = [self.parts[number] for number in numbers]
         others = [part for number, part in enumerate(self.parts) if number not in set(numbers)]
         return replace(self, parts=(*others, *self._merge(chosen, [part.kept for part in chosen])))
 
     def split(self, number: int, most: int) -> Snapshot:
-        """Return a snapshot in which one part, by number, is cut into parts of at most `most` postings."""
+        """Return a snapshot in which one part, by number, is cut into parts of at most `most` postings.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
+        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> [part.size for part in snapshot.split(0, 1).parts]
+        [1, 1]
+        """
         part = self.parts[number]
         pieces = np.split(part.kept, range(most, part.size, most))
         parts = [piece for rows in pieces for piece in self._merge([part], [rows])]
@@ -355,7 +302,13 @@ class Snapshot:
 
     @property
     def newest(self) -> int | None:
-        """The date of the newest posting in milliseconds since 1970, None when none is dated."""
+        """The date of the newest posting in milliseconds since 1970, None when none is dated.
+
+        Examples
+        --------
+        >>> Snapshot.empty([]).newest is None
+        True
+        """
         dates = [part.segment.catalogue.posted[part.kept] for part in self.parts]
         newest = max((int(some.max(initial=NO_DATE)) for some in dates), default=NO_DATE)
         return None if newest == NO_DATE else newest
@@ -382,16 +335,23 @@ class Snapshot:
             For each part, which rows may be returned; those held for None.
         lifts : sequence of sequence of ndarray of float64
             For each part, what each boost adds to each row.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
+        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> nothing = BlockQuery(_NO_ROWS.astype(np.int32), np.zeros(0))
+        >>> [hit.id for hit in snapshot.search_many([[nothing, nothing]], 1, "base", [None], [[]])[0]]
+        ['1']
         """
         found: list[list[list[Hit]]] = [[] for _ in queries]
         for part, mask, boosts in zip(self.parts, masks, lifts, strict=True):
-            local = [
-                Query(part.localise(query), part.held if mask is None else mask, boosts) for query in queries
-            ]
-            for hits, ranking in zip(
-                found, part.index.search_many(local, k, part.engine(engine)), strict=True
-            ):
-                hits.append(_to_hits(part, ranking))
+            allowed = part.held if mask is None else mask
+            local = [Query(part.localise(query), allowed, boosts) for query in queries]
+            rankings = part.index.search_many(local, k, part.engine(engine))
+            for hits, ranking in zip(found, rankings, strict=True):
+                hits.append(to_hits(part, ranking))
         return [_best(hits, k) for hits in found]
 
     def rank_of(
@@ -401,31 +361,30 @@ class Snapshot:
         row: int,
         lifts: Sequence[Sequence[NDArray[np.float64]]],
     ) -> tuple[int, Hit]:
-        """Return the rank (from 1) of one posting among all that are held, and the posting alone."""
+        """Return the rank (from 1) of one posting among all that are held, and the posting alone.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
+        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> nothing = BlockQuery(_NO_ROWS.astype(np.int32), np.zeros(0))
+        >>> rank, hit = snapshot.rank_of([nothing, nothing], *snapshot.find(["2"])[0], [[]])
+        >>> rank, hit.score
+        (2, 0.0)
+        """
         posting_id = part.segment.catalogue.ids[row]
         queries = [
             Query(other.localise(query), other.held, boosts)
             for other, boosts in zip(self.parts, lifts, strict=True)
         ]
         own = next(number for number, other in enumerate(self.parts) if other is part)
-        hit = _to_hits(part, part.index.score_row(queries[own], row))[0]
+        hit = to_hits(part, part.index.score_row(queries[own], row))[0]
         ahead = 0
         for other, wanted in zip(self.parts, queries, strict=True):
             before = other.segment.catalogue.ids.count_before(posting_id)
             ahead += other.index.count_ahead(wanted, hit.score, before)
         return 1 + ahead, hit
-
-
-def _to_hits(part: Part, ranking: Ranking) -> list[Hit]:
-    table = ranking.contributions
-    bounds = np.searchsorted(table.positions, np.arange(len(ranking.rows) + 1)).tolist()
-    hits = []
-    for position, (row, score) in enumerate(zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True)):
-        entries = slice(bounds[position], bounds[position + 1])
-        hits.append(
-            Hit(part, row, score, table.blocks[entries], table.features[entries], table.values[entries])
-        )
-    return hits
 
 
 def _best(rankings: list[list[Hit]], k: int) -> list[Hit]:

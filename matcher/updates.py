@@ -14,9 +14,10 @@ from typing import Final
 from matcher.catalogue import NO_DATE, encode_record
 from matcher.changes import Changes
 from matcher.errors import DuplicatePostingError, PostingError, UnknownPostingError
+from matcher.parts import Part
 from matcher.posting import Posting
 from matcher.segments import Segment
-from matcher.snapshot import Part, Snapshot
+from matcher.snapshot import Snapshot
 
 __all__: Final = [
     "add_postings",

@@ -38,6 +38,7 @@ CORE = [
     "fast",
     "engines",
     "index",
+    "parts",
     "snapshot",
     "held",
     "recommendation",
