@@ -184,13 +184,17 @@ def test_concatenated_tables_are_one_of_all_strings(parts: list[list[str]]) -> N
     same_arrays(joined.to_files("x"), table([text for part in parts for text in part]).to_files("x"))
 
 
-@pytest.mark.parametrize("few_of", [0, 10**6])  # bisected, and by a dictionary
+@pytest.mark.parametrize(("few_of", "compiled"), [(0, False), (10**6, False), (0, True)])
 @given(old=vocabularies, wanted=st.lists(st.one_of(words, anything), max_size=9))
-def test_lines_are_found_where_they_are(few_of: int, old: list[str], wanted: list[str]) -> None:
+def test_lines_are_found_where_they_are(
+    few_of: int, compiled: bool, old: list[str], wanted: list[str]
+) -> None:
+    """Bisected, by a dictionary, and by compiled code."""
     lines = [text.encode("utf-8", "surrogatepass") for text in [*wanted, "\ud800", "a\n", "\n"]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strings, "_FEW_OF", few_of)
-        found = table(old).find_lines(lines)
+        found = table(old).find_lines(lines, compiled=compiled)
+        assert table(old).find_lines([], compiled=compiled).tolist() == []
     assert found.dtype == np.int64
     assert found.tolist() == [old.index(text) if text in old else -1 for text in wanted] + [-1] * 3
 
