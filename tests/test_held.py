@@ -45,7 +45,7 @@ def parted(draw: st.DrawFn) -> tuple[list[Part], dict[str, Posting], list[Postin
 
 
 @given(parted())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_a_sequence_in_order_of_id(made: tuple[list[Part], dict[str, Posting], list[Posting]]) -> None:
     parts, by_id, _ = made
     held = HeldPostings(parts)
@@ -88,7 +88,7 @@ def test_the_list_of_ids_is_the_callers_own() -> None:
 
 
 @given(parted(), st.sampled_from(FILTER_SETS))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 def test_filters_choose_among_what_is_held(
     made: tuple[list[Part], dict[str, Posting], list[Posting]], filters: dict[str, object]
 ) -> None:
@@ -111,7 +111,7 @@ def test_filters_choose_among_what_is_held(
 
 
 @given(parted(), boost_lists)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_boosts_add_to_parts_what_they_add_to_the_whole(
     made: tuple[list[Part], dict[str, Posting], list[Posting]], boosts: list[Featured | Freshness]
 ) -> None:

@@ -59,7 +59,7 @@ def survivors(parts: list[list[Posting]], kept: list[NDArray[np.int64]]) -> list
 
 
 @given(shares(), block_lists)
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=50)
 def test_merged_segments_are_those_of_the_postings_kept(
     parted: tuple[list[list[Posting]], list[NDArray[np.int64]]], blocks: list[FeatureBlock] | None
 ) -> None:
@@ -254,7 +254,7 @@ def test_concatenated_columns_are_one_of_all_rows(parts: list[list[str]]) -> Non
 
 
 @given(shares())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_merged_catalogues_are_that_of_the_postings_kept(
     parted: tuple[list[list[Posting]], list[NDArray[np.int64]]],
 ) -> None:
@@ -273,7 +273,7 @@ def test_merged_catalogues_are_that_of_the_postings_kept(
     st.lists(st.dictionaries(st.integers(0, 9), st.integers(1, 70_000), max_size=10), max_size=12),
     st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 1e3)), min_size=10, max_size=10),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_norms_are_the_same_bits_compiled_or_not_and_alone_or_not(
     postings: list[dict[int, int]], weights: list[float]
 ) -> None:

@@ -33,7 +33,7 @@ def matchers(draw: st.DrawFn) -> Matcher:
 
 
 @given(matchers())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_what_was_written_comes_back(matcher: Matcher) -> None:
     content, files, owners = write_snapshot(matcher._snapshot)
     content = json.loads(json.dumps(content))

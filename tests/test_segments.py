@@ -25,7 +25,7 @@ def segment_of(board: list[Posting], blocks: list[FeatureBlock] | None = None) -
 
 
 @given(boards, block_lists, st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_frequencies_are_those_of_the_postings_left(
     board: list[Posting], blocks: list[FeatureBlock] | None, data: st.DataObject
 ) -> None:

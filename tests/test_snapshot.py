@@ -54,7 +54,7 @@ def rank(snapshot: Snapshot, text: str, **options: Any) -> list[tuple[Any, ...]]
 
 
 @given(snapshots())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_places_say_where_a_segments_terms_are(made: tuple[Snapshot, dict[str, Posting]]) -> None:
     snapshot, _ = made
     for part in snapshot.parts:
@@ -72,7 +72,7 @@ def test_places_say_where_a_segments_terms_are(made: tuple[Snapshot, dict[str, P
 
 
 @given(snapshots(), st.lists(st.integers(0, 30), max_size=12))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_a_query_is_asked_in_the_terms_of_each_part(
     made: tuple[Snapshot, dict[str, Posting]], numbers: list[int]
 ) -> None:
@@ -200,7 +200,7 @@ def test_an_engine_that_is_being_built_elsewhere_is_built_anew() -> None:
 
 
 @given(snapshots(), sentences, boost_lists, st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_merging_and_splitting_change_nothing_that_is_said(
     made: tuple[Snapshot, dict[str, Posting]], text: str, boosts: list[Any], data: st.DataObject
 ) -> None:
@@ -229,7 +229,7 @@ def test_merging_and_splitting_change_nothing_that_is_said(
 
 
 @given(snapshots(), sentences, boost_lists)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_the_rank_of_each_posting_is_its_place_in_the_ranking(
     made: tuple[Snapshot, dict[str, Posting]], text: str, boosts: list[Any]
 ) -> None:
@@ -241,7 +241,7 @@ def test_the_rank_of_each_posting_is_its_place_in_the_ranking(
 
 
 @given(snapshots())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_learning_anew_twice_is_learning_once(made: tuple[Snapshot, dict[str, Posting]]) -> None:
     snapshot = made[0].refit()
     assert snapshot.is_fitted
@@ -253,7 +253,7 @@ def test_learning_anew_twice_is_learning_once(made: tuple[Snapshot, dict[str, Po
 
 
 @given(snapshots())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_what_shares_segments_stays_as_it_was(made: tuple[Snapshot, dict[str, Posting]]) -> None:
     snapshot, _ = made
     said = rank(snapshot, "cook nurse python")
@@ -270,7 +270,7 @@ def test_what_shares_segments_stays_as_it_was(made: tuple[Snapshot, dict[str, Po
 
 
 @given(snapshots(), st.sampled_from([*WORDS, "nothing", "\ud800", ""]), st.integers(-1, 12))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_postings_with_a_term(made: tuple[Snapshot, dict[str, Posting]], term: str, limit: int) -> None:
     snapshot, held = made
     for number, name in enumerate(("text", "hashtags")):

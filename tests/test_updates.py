@@ -146,7 +146,7 @@ def test_copying_and_parts_stay_few_for_years(
 
 
 @given(st.lists(st.integers(1, 2_000), max_size=200))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_small_parts_stay_few_whatever_comes(sizes: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(updates, "MOST_MERGED", 1_000)
@@ -208,7 +208,7 @@ def test_compacting_leaves_one_part_where_all_fits(merges: list[int]) -> None:
 
 
 @given(boards, boards, st.booleans())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=35)
 def test_changes_say_what_happened(before: list[Posting], news: list[Posting], only_known: bool) -> None:
     matcher = Matcher.fit(before)
     changes = matcher.update(news) if only_known else matcher.add(news)
@@ -435,7 +435,7 @@ def test_the_ends_of_the_calendar() -> None:
 
 
 @given(boards, st.datetimes(datetime(2024, 1, 1), datetime(2026, 12, 31)))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_expiring_is_removing_what_is_older(board: list[Posting], before: datetime) -> None:
     snapshot = Snapshot.empty(default_blocks())
     for part in (board[::2], board[1::2]):
