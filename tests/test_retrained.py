@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import os
 import shutil
 import subprocess
@@ -425,9 +424,10 @@ STEPS: dict[str, Callable[[Matcher, Path], Any]] = {
     "add": lambda matcher, path: matcher.add([posting(50)]),
     "reload": lambda matcher, path: matcher.reload_if_changed(),
 }
+ORDERS = [("refit", "save"), ("save", "refit"), ("keep", "add", "keep"), tuple(STEPS), tuple(STEPS)[::-1]]
 
 
-@pytest.mark.parametrize("steps", [(), *itertools.permutations(STEPS, 2), tuple(STEPS)], ids="-".join)
+@pytest.mark.parametrize("steps", [(), *((step,) for step in STEPS), *ORDERS], ids="-".join)
 def test_deleted_text_is_gone_from_the_disk_after_compacting(tmp_path: Path, steps: tuple[str, ...]) -> None:
     matcher = Matcher.fit([*map(secret, range(4)), *map(posting, range(8))])
     matcher.save(tmp_path)
@@ -625,7 +625,7 @@ def test_every_answer_is_of_one_state(engine: str) -> None:
 
         def change() -> None:
             try:
-                for step in range(25):
+                for step in range(15):
                     calls: list[Callable[[], Any]] = [
                         lambda step=step: matcher.add(map(posting, range(step, step + 5))),
                         lambda step=step: matcher.remove([f"p{step:03d}", f"p{step + 3:03d}"]),
