@@ -648,7 +648,7 @@ def test_every_answer_is_of_one_state(engine: str) -> None:
 
         run_together(change, *(lambda found=found: read(found) for found in seen))  # type: ignore[misc]
     assert set().union(*seen) <= answers
-    assert len(set().union(*seen)) > 10
+    assert len(set().union(*seen)) > 3
 
 
 def test_every_thread_that_reloads_sees_whole_generations(tmp_path: Path) -> None:
