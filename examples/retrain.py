@@ -16,10 +16,10 @@ from textwrap import shorten
 
 from matcher import Matcher, MatcherError, Posting, read_cv, read_postings
 from matcher.drift import Gate
-from matcher.drift_page import render_page
 from matcher.generation_report import render_generations
-from matcher.generations import history, rollback
+from matcher.pages.drift_page import render_page
 from matcher.retraining import Retraining, retrain
+from matcher.store.generations import history, rollback
 from matcher.terminal import make_console
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from matcher.generations import Generation
+from matcher.store.generations import Generation
 from matcher.terminal import printable
 
 if TYPE_CHECKING:

@@ -17,8 +17,6 @@ from weakref import WeakKeyDictionary
 
 from matcher import engines, store
 from matcher.changes import Changes
-from matcher.collection import collect
-from matcher.disk import read_small
 from matcher.errors import (
     ModelConflictError,
     ModelDamagedError,
@@ -28,13 +26,15 @@ from matcher.errors import (
 )
 from matcher.features import FeatureBlock, check_blocks, default_blocks
 from matcher.filters import parse_moment
-from matcher.manifest import LARGEST_MANIFEST, folder_of
 from matcher.persistence import read_snapshot, segment_files, write_snapshot
-from matcher.pointer import read_pointer
 from matcher.posting import Posting
 from matcher.recommender import Progress, Recommender, build_engines, check_at_least_1
 from matcher.segments import Segment
 from matcher.snapshot import Snapshot
+from matcher.store.collection import collect
+from matcher.store.disk import read_small
+from matcher.store.manifest import LARGEST_MANIFEST, folder_of
+from matcher.store.pointer import read_pointer
 from matcher.updates import (
     add_postings,
     collect_postings,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from matcher.drift_report import DriftReport
-from matcher.markup import cut
+from matcher.drift.report import DriftReport
+from matcher.drift.term_changes import BlockDrift
+from matcher.pages.markup import cut
 from matcher.posting import from_milliseconds
 from matcher.recommendation import Recommendation
-from matcher.term_changes import BlockDrift
 from matcher.terminal import printable
 
 if TYPE_CHECKING:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from matcher.changes import Changes
-from matcher.collection import Collected, check_keep, collect
 from matcher.drift import Gate, measure_drift
-from matcher.drift_report import DriftReport
+from matcher.drift.report import DriftReport
 from matcher.errors import ModelDamagedError, ModelNotFoundError, ModelWriteError, OptionError
 from matcher.evaluate import JudgedCV
 from matcher.filters import parse_moment
-from matcher.manifest import generations
 from matcher.posting import Posting, from_milliseconds
 from matcher.profile import Profile
 from matcher.ranker import Matcher
 from matcher.recommender import Progress
 from matcher.store import WriteLock, lock_model
+from matcher.store.collection import Collected, check_keep, collect
+from matcher.store.manifest import generations
 from matcher.updates import collect_postings
 
 if TYPE_CHECKING:

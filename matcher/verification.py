@@ -13,12 +13,12 @@ import numpy as np
 from matcher.catalogue import NO_DATE, Catalogue
 from matcher.counts import Counts, invert_norms
 from matcher.errors import ModelDamagedError, ModelError
-from matcher.generations import history
 from matcher.parts import Part
 from matcher.persistence import read_snapshot
 from matcher.posting import Posting
 from matcher.snapshot import Snapshot
 from matcher.store import StoredModel, read_model
+from matcher.store.generations import history
 
 __all__: Final = ["Verified", "verify_model"]
 

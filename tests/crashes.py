@@ -19,11 +19,10 @@ from unittest import mock
 
 import numpy as np
 
-from matcher import pointer
-from matcher.disk import StoredFile
 from matcher.errors import ModelError, ModelNotFoundError, ModelWriteError
-from matcher.generations import collect, history, rollback
-from matcher.store import read_model, write_model
+from matcher.store import pointer, read_model, write_model
+from matcher.store.disk import StoredFile
+from matcher.store.generations import collect, history, rollback
 from tests.crash_states import Change, Disk, Recorder, changes_of, crash_states
 
 KEY = b"a key of more than sixteen bytes"

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from matcher.disk import StoredFile
-from matcher.generations import collect, history, rollback
 from matcher.store import read_model
+from matcher.store.disk import StoredFile
+from matcher.store.generations import collect, history, rollback
 from tests.crashes import KEY, found, publish
 
 _HERE = str(Path(__file__).parent.parent)

@@ -133,6 +133,7 @@ WITHOUT_EXAMPLE = {
     "matcher.index.Ranking",
     "matcher.learning.BlockQuery",
     "matcher.learning.BlockFeatures",
+    "matcher.store.reading.StoredModel",
     "matcher.store.StoredModel",
     "matcher.counts.BlockIndex",
     "matcher.base.Engine",

@@ -14,12 +14,12 @@ from scipy.stats import chi2_contingency
 from matcher import Matcher, OptionError, Posting, ProfileError
 from matcher.changes import Changes
 from matcher.drift import Gate, measure_drift
-from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.term_changes import PostingName
+from matcher.drift.term_drift import LEAST_G2, LEAST_POSTINGS, compare_block, log_likelihood_ratio
 from matcher.evaluate import JudgedCV, ndcg, rank_biased_overlap
 from matcher.features import HashtagBlock, TextBlock, posting_terms
 from matcher.sources import Rejected
-from matcher.term_changes import PostingName
-from matcher.term_drift import LEAST_G2, LEAST_POSTINGS, compare_block, log_likelihood_ratio
 from tests.strategies import full_boards, postings, sentences
 
 counts = st.integers(0, 40)

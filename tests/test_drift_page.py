@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from matcher import Matcher, OptionError, Posting
 from matcher.changes import Changes
 from matcher.drift import Gate, measure_drift
-from matcher.drift_page import render_page
-from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.term_changes import BlockDrift, IdfShift, PostingName, Reweighed, TermChange
 from matcher.evaluate import JudgedCV
-from matcher.markup import Markup, escape, fit, join, show, tag
-from matcher.plots import Dots, draw_bars, draw_diverging, draw_dots, draw_histogram, number
+from matcher.pages.drift_page import render_page
+from matcher.pages.markup import Markup, escape, fit, join, show, tag
+from matcher.pages.plots import Dots, draw_bars, draw_diverging, draw_dots, draw_histogram, number
 from matcher.sources import Rejected
-from matcher.term_changes import BlockDrift, IdfShift, PostingName, Reweighed, TermChange
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 HOSTILE = {

@@ -19,10 +19,10 @@ from matcher.errors import (
     ModelWriteError,
     OptionError,
 )
-from matcher.generations import collect, history, rollback
-from matcher.locks import lock_model
-from matcher.pointer import read_pointer
 from matcher.store import read_model, write_model
+from matcher.store.generations import collect, history, rollback
+from matcher.store.locks import lock_model
+from matcher.store.pointer import read_pointer
 
 KEY = b"a key of more than sixteen bytes"
 
@@ -131,7 +131,7 @@ def test_history_without_a_current_generation(tmp_path, current):
 
 def test_history_passes_over_what_is_collected_in_the_meantime(tmp_path, monkeypatch):
     publish(tmp_path, 3)
-    from matcher import generations
+    from matcher.store import generations
 
     real = generations.generations
     monkeypatch.setattr(generations, "generations", lambda root: (real(root), collect(root, 1))[0])

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher import locks, store
 from matcher.errors import ModelDamagedError, ModelLockedError, ModelWriteError, OptionError
-from matcher.generations import collect, rollback
-from matcher.locks import Hold, hold_alone, hold_shared, lock_model
-from matcher.pointer import read_pointer
-from matcher.store import read_model, write_model
+from matcher.store import locks, read_model, write_model
+from matcher.store import reading as store
+from matcher.store.generations import collect, rollback
+from matcher.store.locks import Hold, hold_alone, hold_shared, lock_model
+from matcher.store.pointer import read_pointer
 
 FILES = {"numbers": np.arange(5)}
 
@@ -51,7 +51,7 @@ def kill(started):
 
 HOLDER = """
 import sys
-from matcher.locks import lock_model
+from matcher.store.locks import lock_model
 with lock_model(sys.argv[1]):
     print("ready", flush=True)
     sys.stdin.read()
@@ -59,7 +59,7 @@ with lock_model(sys.argv[1]):
 
 READER = """
 import sys
-from matcher.pointer import read_pointer
+from matcher.store.pointer import read_pointer
 from matcher.store import read_model
 model = read_model(sys.argv[1])
 print("ready", flush=True)
@@ -173,7 +173,7 @@ def test_different_models_have_different_locks(tmp_path):
 FORKER = """
 import os, sys
 from matcher.errors import ModelLockedError, OptionError
-from matcher.locks import lock_model
+from matcher.store.locks import lock_model
 from matcher.store import write_model
 
 root, ends, told = sys.argv[1], os.pipe(), os.pipe()

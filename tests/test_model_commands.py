@@ -321,7 +321,7 @@ def test_a_full_disk_under_the_report_keeps_the_old_page(monkeypatch):
 
 def retrained():
     from matcher.changes import Changes
-    from matcher.drift_report import DriftReport
+    from matcher.drift.report import DriftReport
     from matcher.retraining import Retraining
 
     return Retraining(2, 1, Changes(), DriftReport())

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher import publishing
 from matcher.errors import (
     ModelConflictError,
     ModelLockedError,
@@ -22,7 +21,7 @@ from matcher.errors import (
     ModelWriteError,
     OptionError,
 )
-from matcher.store import read_model, write_model
+from matcher.store import publishing, read_model, write_model
 from tests.stored import (
     FILES,
     NEW,

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matcher import arrays
 from matcher.errors import (
     ModelDamagedError,
     ModelNotFoundError,
     ModelSignatureError,
     OptionError,
 )
-from matcher.store import read_model, write_model
+from matcher.store import arrays, read_model, write_model
 from tests.stored import KEY, NEW, OLD, assert_is_old, locate, npy, put_file, save
 
 # --- reading what is open already -------------------------------------------------------------------

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from matcher import Contribution, Matcher, Posting, Recommendation
 from matcher.changes import Changes
-from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.term_changes import BlockDrift, PostingName, TermChange
 from matcher.report import (
     describe_model,
     printable,
@@ -22,7 +23,6 @@ from matcher.report import (
     render_recommendations,
 )
 from matcher.sources import Rejected
-from matcher.term_changes import BlockDrift, PostingName, TermChange
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")

@@ -32,10 +32,10 @@ from matcher import (
     ranker,
     updates,
 )
-from matcher.collection import collect
 from matcher.features import FeatureBlock
-from matcher.generations import history, rollback
 from matcher.store import lock_model, read_model
+from matcher.store.collection import collect
+from matcher.store.generations import history, rollback
 from tests.likeness import PROFILES, assert_alike, bits
 from tests.strategies import TAGS, WORDS, block_lists, boards, full_boards
 
@@ -512,7 +512,8 @@ def test_what_a_reader_has_open_is_named_and_goes_when_it_is_done(tmp_path: Path
 
 WRITER = """
 import os, signal, sys
-from matcher import Matcher, Posting, publishing
+from matcher import Matcher, Posting
+from matcher.store import publishing
 matcher = Matcher.load(sys.argv[1])
 matcher.add([Posting(id="secret9id", title="secret9")])
 def die(*args): os.kill(os.getpid(), signal.SIGKILL)

@@ -33,11 +33,11 @@ from matcher import (
 from matcher.changes import Changes
 from matcher.drift import Gate
 from matcher.evaluate import JudgedCV
-from matcher.generations import history, rollback
 from matcher.retraining import retrain
 from matcher.segments import Segment
 from matcher.sources import Rejected
 from matcher.store import lock_model, read_model
+from matcher.store.generations import history, rollback
 
 ROOT = Path(__file__).parent.parent
 KEY = b"0123456789abcdef0123456789abcdef"

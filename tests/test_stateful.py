@@ -21,8 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from matcher import Matcher, ModelConflictError, ModelNotFoundError, OptionError, Posting, updates
 from matcher.boosts import Freshness
 from matcher.changes import Changes
-from matcher.collection import collect
-from matcher.generations import history, rollback
+from matcher.store.collection import collect
+from matcher.store.generations import history, rollback
 from tests.likeness import assert_scores_follow, bits, learned, outcome
 from tests.strategies import boards, dates, postings, sentences
 

@@ -16,8 +16,8 @@ from matcher.commands.options import (
     written_model_option,
 )
 from matcher.commands.output import print_json
-from matcher.generations import history as list_generations
-from matcher.generations import rollback as go_back
+from matcher.store.generations import history as list_generations
+from matcher.store.generations import rollback as go_back
 from matcher.terminal import make_console, printable, write_line
 
 __all__: Final = ["compact", "history", "info", "rollback", "verify"]

@@ -16,7 +16,7 @@ from matcher.errors import OptionError, ProfileError
 from matcher.filters import FILTERS, parse_moment
 from matcher.profile import Profile
 from matcher.ranker import Matcher
-from matcher.signatures import check_key
+from matcher.store.signatures import check_key
 from matcher.terminal import is_terminal, standard_input, write_line
 
 __all__: Final = [

@@ -214,7 +214,7 @@ def _list_generations(numbers: tuple[int, ...]) -> str:
 
 
 def _write_report(page: Path, result: Retraining, model: str, gate: Gate, *, dry_run: bool) -> None:
-    from matcher.drift_page import render_page
+    from matcher.pages.drift_page import render_page
 
     title = f"{model}: {_headline(result, dry_run=dry_run)}"
     write_page(page, render_page(result.report, title=title, gate=gate, reasons=result.refused))

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.disk import in_threads, open_regular, read_small
 from matcher.errors import ModelDamagedError, ModelWriteError
+from matcher.store.disk import in_threads, open_regular, read_small
 
 __all__: Final = ["Mapped", "array_name", "is_file_name", "map_arrays", "serialise"]
 
@@ -119,7 +119,7 @@ def map_arrays(folder: Path, entries: Mapping[str, tuple[int, str]], *, verify: 
     Examples
     --------
     >>> import tempfile
-    >>> from matcher.disk import write_durably
+    >>> from matcher.store.disk import write_durably
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = write_durably(Path(folder, "a.txt"), b"ab")
     ...     map_arrays(Path(folder), {"a.txt": (file.size, file.sha256)}, verify=True)["a.txt"][0].tolist()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from matcher.changes import Changes
-from matcher.term_changes import BlockDrift, PostingName
+from matcher.drift.term_changes import BlockDrift, PostingName
 
 if TYPE_CHECKING:
     from matcher.sources import Rejected

@@ -1,6 +1,6 @@
 """Plots as inline SVG: bars, diverging bars, a histogram, dots on a scale. No script, no style attributes.
 
-Colours and fonts are classes; `matcher.drift_page` has the style sheet. Every plot has a title and a
+Colours and fonts are classes; `matcher.pages.drift_page` has the style sheet. Every plot has a title and a
 description for those who do not see it, and is narrow enough to be read on a telephone.
 """
 
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from matcher.markup import Markup, fit, tag
+from matcher.pages.markup import Markup, fit, tag
 
 __all__: Final = ["Dots", "draw_bars", "draw_diverging", "draw_dots", "draw_histogram", "number"]
 

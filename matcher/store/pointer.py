@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from matcher.disk import read_small, sync_folder, write_durably
 from matcher.errors import ModelDamagedError, ModelNotFoundError, ModelWriteError
-from matcher.manifest import is_digest, is_number, parse_json
+from matcher.store.disk import read_small, sync_folder, write_durably
+from matcher.store.manifest import is_digest, is_number, parse_json
 
 __all__: Final = ["Pointer", "read_pointer", "replace_pointer"]
 

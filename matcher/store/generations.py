@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from matcher.collection import Collected, collect
-from matcher.disk import read_small
 from matcher.errors import ModelDamagedError, ModelError, ModelNotFoundError, ModelWriteError
-from matcher.locks import lock_model
-from matcher.manifest import LARGEST_MANIFEST, check_generation, folder_of, generations, parse_manifest
-from matcher.pointer import Pointer, read_pointer, replace_pointer
-from matcher.store import read_model
+from matcher.store.collection import Collected, collect
+from matcher.store.disk import read_small
+from matcher.store.locks import lock_model
+from matcher.store.manifest import LARGEST_MANIFEST, check_generation, folder_of, generations, parse_manifest
+from matcher.store.pointer import Pointer, read_pointer, replace_pointer
+from matcher.store.reading import read_model
 
 __all__: Final = ["Collected", "Generation", "collect", "history", "rollback"]
 

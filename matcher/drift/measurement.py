@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 from matcher.changes import Changes
 from matcher.cv import read_cv
-from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.term_changes import PostingName
+from matcher.drift.term_drift import compare_block
 from matcher.errors import OptionError, UnknownPostingError
 from matcher.evaluate import JudgedCV, ndcg, rank_biased_overlap
 from matcher.profile import Profile
-from matcher.term_changes import PostingName
-from matcher.term_drift import compare_block
 
 if TYPE_CHECKING:
     from matcher.held import HeldPostings
     from matcher.ranker import Matcher
     from matcher.sources import Rejected
 
-__all__: Final = ["DriftReport", "Gate", "measure_drift"]
+__all__: Final = ["Gate", "measure_drift"]
 
 
 @dataclass(frozen=True, slots=True)

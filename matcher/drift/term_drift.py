@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.drift.term_changes import BlockDrift, IdfShift, PostingName, Reweighed, TermChange
 from matcher.strings import StringTable
-from matcher.term_changes import BlockDrift, IdfShift, PostingName, Reweighed, TermChange
 
 if TYPE_CHECKING:
     from matcher.ranker import Matcher

@@ -1,22 +1,4 @@
-"""A model directory: named arrays and a manifest, written atomically, checked when read.
-
-::
-
-    MODEL/CURRENT                      which generation, and the SHA-256 of its manifest
-    MODEL/gen-00000001/manifest.json   format, versions, settings; size and SHA-256 of each file
-    MODEL/gen-00000001/*.npy, *.txt    arrays and text
-    MODEL/gen-00000001/signature       of the manifest, when it was written with a key
-    MODEL/.lock                        held by the one who writes
-
-A new generation is written beside the old ones under a temporary name, made durable, renamed, and only
-then does CURRENT change, by a rename too: a crash at any point leaves the old model or the new one.
-Files are never overwritten, so a reader that has them mapped keeps what it opened; files that an older
-generation has already are linked. Readers hold the generation they have open, so that it is not deleted.
-
-This module and those it stands on (`disk`, `arrays`, `locks`, `manifest`, `pointer`, `signatures`,
-`collection`, `publishing`) know nothing of ranking. Reading executes nothing: JSON, text, and ``.npy``
-without pickle.
-"""
+"""Opening a generation: everything is checked before anything is used."""
 
 from __future__ import annotations
 
@@ -34,26 +16,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.arrays import Mapped, array_name, map_arrays
-from matcher.disk import StoredFile, open_regular, read_small
 from matcher.errors import ModelDamagedError, ModelError, ModelNotFoundError, OptionError
-from matcher.locks import Hold, WriteLock, hold_shared, lock_model
-from matcher.manifest import LARGEST_MANIFEST, SCHEMA, check_generation, folder_of, parse_manifest
-from matcher.pointer import Pointer, read_pointer
-from matcher.publishing import Published, write_model
-from matcher.signatures import check_key, check_signature
+from matcher.store.arrays import Mapped, array_name, map_arrays
+from matcher.store.disk import StoredFile, open_regular, read_small
+from matcher.store.locks import Hold, hold_shared
+from matcher.store.manifest import LARGEST_MANIFEST, check_generation, folder_of, parse_manifest
+from matcher.store.pointer import Pointer, read_pointer
+from matcher.store.publishing import Published
+from matcher.store.signatures import check_key, check_signature
 
-__all__: Final = [
-    "SCHEMA",
-    "Published",
-    "StoredFile",
-    "StoredModel",
-    "WriteLock",
-    "lock_model",
-    "open_published",
-    "read_model",
-    "write_model",
-]
+__all__: Final = ["StoredModel", "open_published", "read_model"]
 
 _ATTEMPTS: Final = 100
 
@@ -132,6 +104,7 @@ class StoredModel:
 
         Examples
         --------
+        >>> from matcher.store import write_model
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = write_model(folder, {}, {})
@@ -193,6 +166,7 @@ def read_model(
 
     Examples
     --------
+    >>> from matcher.store import write_model
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = write_model(folder, {"note": 1}, {"numbers": np.arange(3)})
@@ -237,6 +211,7 @@ def open_published(
 
     Examples
     --------
+    >>> from matcher.store import write_model
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     files = {"numbers": np.arange(3)}

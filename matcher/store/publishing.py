@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
-from matcher.arrays import serialise
-from matcher.collection import check_keep, delete, surplus, sweep
-from matcher.disk import StoredFile, in_threads, link_durable, sync_folder, write_durably
 from matcher.errors import ModelConflictError, ModelError, ModelWriteError, OptionError
-from matcher.locks import WriteLock, lock_model
-from matcher.manifest import LAST_GENERATION, folder_of, generations, render_manifest
-from matcher.pointer import Pointer, read_pointer, replace_pointer
-from matcher.signatures import check_key, sign
+from matcher.store.arrays import serialise
+from matcher.store.collection import check_keep, delete, surplus, sweep
+from matcher.store.disk import StoredFile, in_threads, link_durable, sync_folder, write_durably
+from matcher.store.locks import WriteLock, lock_model
+from matcher.store.manifest import LAST_GENERATION, folder_of, generations, render_manifest
+from matcher.store.pointer import Pointer, read_pointer, replace_pointer
+from matcher.store.signatures import check_key, sign
 
 __all__: Final = ["Published", "write_model"]
 

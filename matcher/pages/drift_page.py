@@ -1,6 +1,6 @@
 """A drift report as one HTML file: no script, nothing from elsewhere, the same in every browser and on paper.
 
-Titles and terms come from postings that anybody may have written: `matcher.markup` escapes all of them.
+Titles and terms come from postings that anybody may have written: `matcher.pages.markup` escapes all of them.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from matcher.drift import Gate
-from matcher.drift_report import DriftReport, JudgedDrift, ProbeDrift
-from matcher.markup import Markup, cut, join, show, tag
-from matcher.page import assemble, figure, fold, pair, section, table
-from matcher.plots import Dots, draw_bars, draw_diverging, draw_dots, draw_histogram, number
-from matcher.term_changes import BlockDrift, PostingName, TermChange
-from matcher.term_drift import LEAST_G2, LEAST_POSTINGS
+from matcher.drift.report import DriftReport, JudgedDrift, ProbeDrift
+from matcher.drift.term_changes import BlockDrift, PostingName, TermChange
+from matcher.drift.term_drift import LEAST_G2, LEAST_POSTINGS
+from matcher.pages.markup import Markup, cut, join, show, tag
+from matcher.pages.page import assemble, figure, fold, pair, section, table
+from matcher.pages.plots import Dots, draw_bars, draw_diverging, draw_dots, draw_histogram, number
 
 __all__: Final = ["render_page"]
 

@@ -11,8 +11,8 @@ import hmac
 from pathlib import Path
 from typing import Final
 
-from matcher.disk import read_small
 from matcher.errors import ModelSignatureError, OptionError
+from matcher.store.disk import read_small
 
 __all__: Final = ["check_key", "check_signature", "sign"]
 

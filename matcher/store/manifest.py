@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from matcher.arrays import is_file_name
 from matcher.errors import ModelDamagedError, ModelSchemaError, ModelWriteError, OptionError
+from matcher.store.arrays import is_file_name
 
 __all__: Final = [
     "LARGEST_MANIFEST",

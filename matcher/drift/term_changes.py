@@ -1,4 +1,4 @@
-"""What happened to the terms of a feature block, as values; `matcher.term_drift` is how they are found."""
+"""What happened to the terms of a feature block, as values; `term_drift` is how they are found."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TermChange:
     before, after : int
         Number of postings with it.
     g2 : float
-        `matcher.term_drift.log_likelihood_ratio`; 0 when there were no postings at all before or after.
+        `matcher.drift.term_drift.log_likelihood_ratio`; 0 when there were no postings at all before or after.
     evidence : tuple of PostingName
         Some postings with it: of those held now, or of those before when it is gone.
 
@@ -171,7 +171,7 @@ class BlockDrift:
         Terms that no posting had before, or has now; those of most postings first.
     rising, dying : tuple of TermChange
         Terms of both whose share of the postings grew or fell, strongest first: ``|g2|`` and number of
-        postings as `matcher.term_drift` asks for.
+        postings as `matcher.drift.term_drift` asks for.
     idf : IdfShift
 
     Examples

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from matcher.disk import in_threads, open_regular, read_small, sync_folder
 from matcher.errors import ModelDamagedError, ModelNotFoundError, ModelWriteError, OptionError
-from matcher.locks import Hold, WriteLock, hold_alone, lock_model
-from matcher.manifest import LARGEST_MANIFEST, folder_of, generations, is_ours
-from matcher.pointer import read_pointer
+from matcher.store.disk import in_threads, open_regular, read_small, sync_folder
+from matcher.store.locks import Hold, WriteLock, hold_alone, lock_model
+from matcher.store.manifest import LARGEST_MANIFEST, folder_of, generations, is_ours
+from matcher.store.pointer import read_pointer
 
 __all__: Final = ["Collected", "check_keep", "collect", "delete", "surplus", "sweep"]
 

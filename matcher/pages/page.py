@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from matcher.markup import Markup, cut, show, tag
+from matcher.pages.markup import Markup, cut, show, tag
 
 __all__: Final = ["assemble", "figure", "fold", "pair", "section", "table"]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NoReturn
 
-from matcher.disk import make_folder, open_regular
 from matcher.errors import ModelDamagedError, ModelLockedError, ModelWriteError, OptionError
+from matcher.store.disk import make_folder, open_regular
 
 if sys.platform == "win32":
     import msvcrt
