@@ -26,8 +26,8 @@ from matcher.engines import fast_is_installed
 from matcher.errors import ModelDamagedError, ModelError
 from matcher.filters import FILTERS
 from matcher.generation_report import render_generations
-from matcher.generations import history
 from matcher.report import render_explanation, render_model, render_recommendations
+from matcher.store.generations import history
 from matcher.verification import verify_model
 from tests.hostile_models import CV, LATER, POSTINGS, Forge, Model
 from tests.mutants import Mutant
