@@ -170,7 +170,7 @@ def _fits(catalogue: Catalogue, row: int, posting: Posting) -> bool:
     tags = catalogue.tag_codes[catalogue.tag_starts[row] : catalogue.tag_starts[row + 1]]
     posted = posting.posted_milliseconds
     return (
-        written == [posting.location, posting.company, posting.job_type]
+        written == [" ".join(text.split()) for text in (posting.location, posting.company, posting.job_type)]
         and catalogue.tags.take(tags) == sorted(posting.hashtags)
         and catalogue.posted[row] == (NO_DATE if posted is None else posted)
         and catalogue.featured[row] == max(0, min(posting.featured, 2**62))

@@ -20,6 +20,7 @@ from matcher.counts import LARGEST_COUNT, LARGEST_INVERSE_NORM, LEAST_INVERSE_NO
 from matcher.features import HashtagBlock, TextBlock
 from matcher.filters import FILTERS
 from matcher.report import describe_model
+from matcher.verification import verify_model
 from tests.hostile_models import CV, POSTINGS, Forge, make_model, npy, replace
 
 MODELS = ["plain", "renewed", "stale"]
@@ -126,6 +127,7 @@ def test_a_saved_matcher_ranks_the_same_bit_for_bit(tmp_path_factory, postings, 
     fitted = Matcher.fit(postings)
     fitted.save(root)
     assert_same(fitted, Matcher.load(root), cv, k, boosted)
+    assert verify_model(root)[0].problems == ()
 
 
 @given(postings, st.lists(postings, min_size=1, max_size=3), texts, st.data())
@@ -143,6 +145,7 @@ def test_a_changed_matcher_ranks_the_same_bit_for_bit_fitted_or_not(
             changed.refit()
         changed.save(root)
         assert_same(changed, Matcher.load(root), cv, 9, data.draw(st.booleans()))
+        assert verify_model(root)[0].problems == ()
 
 
 def assert_same(fitted, loaded, cv, k, boosted):
@@ -153,6 +156,14 @@ def assert_same(fitted, loaded, cv, k, boosted):
     assert bits(after) == bits(before)
     assert (after.considered, after.notice) == (before.considered, before.notice)
     assert describe_model(loaded) == describe_model(fitted) | {"generation": loaded.generation}
+
+
+@pytest.mark.parametrize(
+    "text", ["New  York", " Bern", "Cork\n", "Genève\xa0CH", "\u2028", "\ud800", "x\x00y"]
+)
+def test_what_filters_read_in_a_normal_form_is_sound_all_the_same(tmp_path, text):
+    Matcher.fit([Posting(id="1", location=text, company=text, job_type=text)]).save(tmp_path)
+    assert verify_model(tmp_path)[0].problems == ()
 
 
 def test_postings_come_back_as_they_went_in(tmp_path):
