@@ -31,7 +31,7 @@ from tests.judging import BAD, SAME, Court
 from tests.lies import mutants_of_lies
 from tests.mutant_arrays import mutants_of_arrays
 from tests.mutant_files import mutants_of_files, mutants_of_tables
-from tests.mutants import Mutant, mutants_of_pairs, mutants_of_the_manifest
+from tests.mutants import Mutant, mutants_of_pairs, mutants_of_the_manifest, mutants_of_the_pointer
 
 PATIENCE = 120
 """Seconds after which a mutant that is not done counts as one that never ends."""
@@ -39,7 +39,10 @@ PATIENCE = 120
 BEGINNING = 120
 """Seconds that the process may take to begin."""
 
-MAKERS = (mutants_of_the_manifest, mutants_of_arrays, mutants_of_tables, mutants_of_files, mutants_of_lies)
+MAKERS = (
+    *(mutants_of_the_manifest, mutants_of_the_pointer, mutants_of_arrays),
+    *(mutants_of_tables, mutants_of_files, mutants_of_lies),
+)
 
 
 class Judged(NamedTuple):

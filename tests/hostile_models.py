@@ -102,12 +102,16 @@ class Draft:
         Applied to the manifest as a record, after the files' hashes are in it.
     texts : list of callable
         Applied to the manifest as bytes, at last.
+    pointer_changes, pointer_texts : list of callable
+        The same for CURRENT.
     """
 
     files: dict[str, bytes]
     content: dict[str, Any]
     changes: list[Callable[[dict[str, Any]], Any]] = field(default_factory=list)
     texts: list[Callable[[bytes], bytes]] = field(default_factory=list)
+    pointer_changes: list[Callable[[dict[str, Any]], Any]] = field(default_factory=list)
+    pointer_texts: list[Callable[[bytes], bytes]] = field(default_factory=list)
 
     def array(self, name: str) -> np.ndarray:
         """Return what a ``.npy`` file holds, as a copy."""
@@ -136,12 +140,25 @@ class Draft:
             "content": copy.deepcopy(self.content),
             "files": files,
         }
-        for change in self.changes:
-            change(record)
-        data = json.dumps(record, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        for change_text in self.texts:
-            data = change_text(data)
-        return data
+        return _render(record, self.changes, self.texts)
+
+    def pointer(self, manifest: bytes) -> bytes:
+        """Return a CURRENT that vouches for a manifest."""
+        record = {"generation": 2, "manifest_sha256": hashlib.sha256(manifest).hexdigest()}
+        return _render(record, self.pointer_changes, self.pointer_texts)
+
+
+def _render(
+    record: dict[str, Any],
+    changes: list[Callable[[dict[str, Any]], Any]],
+    texts: list[Callable[[bytes], bytes]],
+) -> bytes:
+    for change in changes:
+        change(record)
+    data = json.dumps(record, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    for change_text in texts:
+        data = change_text(data)
+    return data
 
 
 @dataclass(frozen=True)
@@ -230,8 +247,8 @@ class Forge:
         self._changed: set[str] = set()
         self.lay_out(draft)
 
-    def lay_out(self, draft: Draft, **current: Any) -> None:
-        """Put a draft in place of the one before; CURRENT vouches for it, or says what is given."""
+    def lay_out(self, draft: Draft) -> None:
+        """Put a draft in place of the one before."""
         for name in self._changed - draft.files.keys():
             if name not in self.model.files:
                 (self.folder / name).unlink(missing_ok=True)
@@ -247,8 +264,7 @@ class Forge:
                 replace(self.folder / name, data)
         manifest = draft.manifest()
         replace(self.folder / "manifest.json", manifest)
-        pointer = {"generation": 2, "manifest_sha256": hashlib.sha256(manifest).hexdigest()} | current
-        replace(self.root / "CURRENT", json.dumps(pointer).encode())
+        replace(self.root / "CURRENT", draft.pointer(manifest))
 
 
 def replace(path: Path, data: bytes) -> None:

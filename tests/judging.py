@@ -248,15 +248,15 @@ class Court:
     def judge(self, mutant: Mutant) -> Verdict:
         """Return what becomes of a mutant."""
         draft = self.model.draft()
-        honest = draft.manifest()
+        honest = draft.manifest(), draft.pointer(draft.manifest())
         try:
             mutant.change(draft)
-            manifest = draft.manifest()
+            changed = draft.manifest(), draft.pointer(draft.manifest())
         except (KeyError, IndexError, ValueError, TypeError, OverflowError, AttributeError):
             return Verdict(
                 SAME
             )  # two changes that exclude each other, or a value that the type does not hold
-        if manifest == honest:
+        if changed == honest:
             return Verdict(SAME)
         self.forge.lay_out(draft)
         return self.load()

@@ -58,8 +58,11 @@ def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from paths_of(inside, (*path, key))
 
 
-def change_at(path: tuple[Any, ...], change: Callable[[Any, Any], Any]) -> Change:
-    """Change what is at a path of the manifest: `change` gets what holds it, and its key."""
+def change_at(path: tuple[Any, ...], change: Callable[[Any, Any], Any], of: str = "changes") -> Change:
+    """Change what is at a path of the manifest: `change` gets what holds it, and its key.
+
+    With ``of="pointer_changes"``, of CURRENT.
+    """
 
     def apply(record: dict[str, Any]) -> None:
         holder: Any = record
@@ -67,7 +70,7 @@ def change_at(path: tuple[Any, ...], change: Callable[[Any, Any], Any]) -> Chang
             holder = holder[key]
         change(holder, path[-1])
 
-    return lambda draft: draft.changes.append(apply)
+    return lambda draft: getattr(draft, of).append(apply)
 
 
 def delete(holder: Any, key: Any) -> None:
@@ -129,6 +132,24 @@ def mutants_of_the_manifest(model: Model, rng: random.Random) -> Iterator[Mutant
         yield Mutant("manifest: bytes", f"seed {seed}", partial(_add_text, partial(havoc, seed)))
 
 
+def mutants_of_the_pointer(model: Model, rng: random.Random) -> Iterator[Mutant]:
+    of = "pointer_changes"
+    for key in ("generation", "manifest_sha256"):
+        yield Mutant("CURRENT", f"{key} deleted", change_at((key,), delete, of))
+        for value in [*JSON_VALUES, "0" * 64, "f" * 65, 99_999_999, 100_000_000]:
+            yield Mutant("CURRENT", f"{key} = {value!r:.40}", change_at((key,), partial(put, value), of))
+        for value in ("null", "1", "2", '"text"'):
+            change = partial(_add_text, partial(twice, key, value), of="pointer_texts")
+            yield Mutant("CURRENT", f"{key} {value} twice", change)
+    for value in [*JSON_VALUES, 99_999_999, 100_000_000]:
+        for key in ("last", "unknown"):
+            yield Mutant("CURRENT", f"{key}: {value!r:.40}", change_at((key,), partial(put, value), of))
+    for _ in range(60):
+        seed = rng.getrandbits(32)
+        change = partial(_add_text, partial(havoc, seed), of="pointer_texts")
+        yield Mutant("CURRENT", f"seed {seed}", change)
+
+
 NAMES = [
     *(
         "../evil.npy",
@@ -176,8 +197,8 @@ def _list_file(name: str, draft: Draft) -> None:
     draft.changes.append(lambda record: record["files"].__setitem__(name, entry))
 
 
-def _add_text(change: Callable[[bytes], bytes], draft: Draft) -> None:
-    draft.texts.append(change)
+def _add_text(change: Callable[[bytes], bytes], draft: Draft, of: str = "texts") -> None:
+    getattr(draft, of).append(change)
 
 
 # --- bytes ---------------------------------------------------------------------------------------------
