@@ -27,6 +27,9 @@ __all__: Final = ["Counted", "count_documents"]
 CHUNK: Final = 64
 """Documents that are counted together: their tokens stay in the second-level cache until then."""
 
+_FIRST_TERMS: Final = 1 << 16
+"""Room for terms to begin with: enough for a few thousand documents, which are counted again and again."""
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -180,11 +183,11 @@ class _CompiledCounter:
 
     def __init__(self) -> None:
         self.sizes = np.zeros(2, np.int64)
-        self.slots = np.full(1 << 12, -1, np.int32)
-        self.hashes = np.empty(1 << 10, np.uint64)
-        self.lines = np.empty(1 << 14, np.uint8)
-        self.starts = np.zeros((1 << 10) + 1, np.int64)
-        self.seen = np.empty((1 << 10, 2), np.int64)
+        self.slots = np.full(4 * _FIRST_TERMS, -1, np.int32)
+        self.hashes = np.empty(_FIRST_TERMS, np.uint64)
+        self.lines = np.empty(16 * _FIRST_TERMS, np.uint8)
+        self.starts = np.zeros(_FIRST_TERMS + 1, np.int64)
+        self.seen = np.empty((_FIRST_TERMS, 2), np.int64)
         self.documents = 0
 
     def count(self, tokens: Tokens) -> _Part:

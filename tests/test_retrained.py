@@ -590,6 +590,21 @@ def test_large_files_are_mapped(tmp_path: Path) -> None:
     assert_alike(Matcher.load(tmp_path), matcher, profiles=PROFILES[:1], calls=[{}])
 
 
+KEEPER = """
+import os, sys
+from matcher import Matcher
+os.kept = Matcher.load(sys.argv[1]), Matcher.load(sys.argv[1]).snapshot()  # until modules are taken apart
+"""
+
+
+def test_a_matcher_that_lives_to_the_end_leaves_in_silence(tmp_path: Path) -> None:
+    Matcher.fit([posting(1)]).save(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", KEEPER, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+
+
 # --- threads --------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import mmap
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,14 +84,20 @@ def serialise(name: str, array: NDArray[Any]) -> tuple[str, bytes, memoryview]:
     """
     file_name = name if name.endswith(".txt") else f"{name}.npy"
     array = np.ascontiguousarray(array)
-    buffer = io.BytesIO()
-    if not name.endswith(".txt"):
-        np.lib.format.write_array_header_1_0(buffer, np.lib.format.header_data_from_array_1_0(array))
-    if not is_file_name(file_name) or (buffer.tell() and not _header(buffer.getvalue())):
+    header = b"" if name.endswith(".txt") else _render_header(array.dtype, array.shape)
+    if not is_file_name(file_name) or (header and not _header(header)):
         raise ModelWriteError(
             f"{name!r} of {array.dtype} and {array.ndim} dimensions cannot be part of a model"
         )
-    return file_name, buffer.getvalue(), array.reshape(-1).view(np.uint8).data
+    return file_name, header, array.reshape(-1).view(np.uint8).data
+
+
+@lru_cache(maxsize=1 << 12)  # a new generation has mostly the arrays of the one before
+def _render_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    described = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(dtype)}
+    np.lib.format.write_array_header_1_0(buffer, described)
+    return buffer.getvalue()
 
 
 def map_arrays(folder: Path, entries: Mapping[str, tuple[int, str]], *, verify: bool) -> dict[str, Mapped]:
