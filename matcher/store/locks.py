@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 from matcher.errors import ModelDamagedError, ModelLockedError, ModelWriteError, OptionError
 from matcher.store.disk import make_folder, open_regular
@@ -50,6 +50,8 @@ class Hold:
 
     __slots__ = ("_descriptors",)
 
+    _close: ClassVar = staticmethod(os.close)
+
     def __init__(self, descriptor: int) -> None:
         self._descriptors = [descriptor]
 
@@ -75,12 +77,14 @@ class Hold:
             descriptor = self._descriptors.pop()  # two threads cannot close one number twice
         except IndexError:
             return
-        with suppress(OSError):
+        try:  # nothing global is used: at its end the interpreter takes this module apart first
             try:
                 if last:
                     last(descriptor)
             finally:
-                os.close(descriptor)
+                self._close(descriptor)
+        except OSError:
+            pass
 
     def __del__(self) -> None:
         self.close()
