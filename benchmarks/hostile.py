@@ -12,6 +12,7 @@ their own: one that crashes or never ends is BAD, and named. The exit status is 
 """
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", metavar=("MODEL", "NUMBER"), help="judge these alone, and say more"
     )
+    parser.add_argument("--details", type=Path, help="write a line of JSON for each mutant to this file")
     parser.add_argument("--blind", action="store_true", help="switch off one check after the other")
     options = parser.parse_args()
     if options.blind:
@@ -130,6 +132,9 @@ def main() -> None:
     started = time.monotonic()
     models = [(name, choose(name, round(options.mutants * SHARES[name]))) for name in FITS]
     judged = judge(models, options.jobs)
+    if options.details:
+        lines = [json.dumps({"model": name, **one._asdict()}) + "\n" for name, one in sorted(judged)]
+        options.details.write_text("".join(lines), encoding="utf-8")
     print(table(["change", "mutants", *HEADINGS], rows([one for _, one in judged])))
     print()
     for name, _ in models:

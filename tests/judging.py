@@ -83,7 +83,7 @@ def check_ranking(matcher: Matcher, ranking: Any, k: int, *, honest: bool) -> No
     for found in ranking:
         check(math.isfinite(found.score) and found.score >= 0, f"a score of {found.score}")
         values = [part.value for part in found.contributions]
-        check(all(math.isfinite(value) and value >= 0 for value in values), "a contribution below 0")
+        check(all(math.isfinite(value) and value > 0 for value in values), "a contribution of nothing")
         check(
             math.isclose(math.fsum(values), found.score, rel_tol=1e-9, abs_tol=1e-300),
             "contributions do not sum up",
@@ -144,6 +144,7 @@ def uses(matcher: Matcher, room: Path) -> Iterator[Callable[[], Any]]:
             check(explained.score == found.score or not honest, "another score when explained")
             check(1 <= explained.rank <= len(matcher) + 1, "a rank out of range")
             check(explained.rank == found.rank or not honest, "another rank when explained")
+            render_explanation(explained)
         for found in ranking[:2]:
             show(render_explanation(matcher.explain(CV, found.posting.id)))
         show(render_recommendations(ranking))

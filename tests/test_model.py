@@ -22,6 +22,7 @@ from matcher.filters import FILTERS
 from matcher.report import describe_model
 from matcher.verification import verify_model
 from tests.hostile_models import CV, POSTINGS, Forge, make_model, npy, replace
+from tests.lies import forget
 
 MODELS = ["plain", "renewed", "stale"]
 """One segment; two with deleted rows and words that are missing here and there; the same, not fitted."""
@@ -710,6 +711,13 @@ def test_weights_of_other_postings_are_refused_where_they_must_not_be(forges, la
     draft = forges["renewed"].model.draft()
     draft.content["blocks"][0]["postings"] += 1
     assert "differ from the postings" in str(outcome(forges["renewed"], draft))
+
+
+def test_a_word_that_was_not_learned_is_refused_where_all_must_be(fitted):
+    for block in ("text", "hashtags"):
+        draft = fitted.model.draft()
+        forget(block, 2, draft, fitted=True)
+        assert "differ from the postings" in str(outcome(fitted, draft))
 
 
 def test_a_note_may_be_any_object(forge):
