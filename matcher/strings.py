@@ -397,16 +397,14 @@ class StringTable(Sequence[str]):
         >>> list(StringTable.from_strings(["a", "b", "c"]).select(np.array([2, 0])))
         ['c', 'a']
         """
-        begins, ends = self.offsets[positions].tolist(), self.offsets[positions + 1].tolist()
-        lines, data = self.lines.data, bytearray()
+        begins, ends = self.offsets[positions], self.offsets[positions + 1]
         # Neighbours are copied together: most of a table is kept as it is.
-        first = 0
-        for last in range(1, len(begins) + 1):
-            if last == len(begins) or begins[last] != ends[last - 1]:
-                data += lines[begins[first] : ends[last - 1]]
-                first = last
-        lengths = self.offsets[positions + 1] - self.offsets[positions]
-        return StringTable(np.frombuffer(data, np.uint8), to_offsets(lengths))
+        is_first, is_last = np.ones((2, len(begins)), np.bool_)
+        is_first[1:] = is_last[:-1] = begins[1:] != ends[:-1]
+        spans = zip(begins[is_first].tolist(), ends[is_last].tolist(), strict=True)
+        lines = self.lines.data
+        data = bytearray().join([lines[begin:end] for begin, end in spans])
+        return StringTable(np.frombuffer(data, np.uint8), to_offsets(ends - begins))
 
     def to_lines(self) -> list[bytes]:
         """Return all strings in UTF-8.
