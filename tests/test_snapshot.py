@@ -146,10 +146,12 @@ def test_an_engine_under_other_weights_proposes_like_a_new_one(name: str, rows: 
     ]
     segment = count(board)
 
-    def weigh(seed: int) -> list[BlockIndex]:
+    def weigh(seed: int, scale: float) -> list[BlockIndex]:
         blocks = []
         for weight, counted in zip((0.7, 0.3), segment.blocks, strict=True):
-            weights = np.random.default_rng(seed).uniform(0.0, 3.0, len(counted.vocabulary)).round()
+            some = np.random.default_rng(seed)  # far apart, and some of them nothing
+            weights = scale * 10 ** some.uniform(-2, 2, len(counted.vocabulary))
+            weights[some.random(len(weights)) < 0.2] = 0.0
             inverse = invert_norms(counted.counts.by_posting, weights)
             blocks.append(BlockIndex(weight, *counted.counts, inverse))
         return blocks
@@ -166,7 +168,7 @@ def test_an_engine_under_other_weights_proposes_like_a_new_one(name: str, rows: 
         rankings = index.search_many(queries, 5, engine)
         return [(found.rows.tolist(), found.scores.tobytes()) for found in rankings]
 
-    first, second = weigh(1), weigh(2)
+    first, second = weigh(1, 1.0), weigh(2, 1e-3)  # bounds by old norms would be far too low
     old = make_engine(name, first, rows)
     before = ask(old, Index(tuple(first), rows))
     if rows > 2_000:
