@@ -622,12 +622,12 @@ def test_a_second_writer_is_told_who_writes(arguments):
 
 
 STAGES = {
-    "opening": "retraining.Matcher.load",
-    "learning": "retraining.Matcher.refit",
-    "measuring": "retraining.measure_drift",
-    "writing": "disk.os.fsync",
-    "switching": "publishing.replace_pointer",
-    "done": "retraining.collect",
+    "opening": "retraining:Matcher.load",
+    "learning": "retraining:Matcher.refit",
+    "measuring": "retraining:measure_drift",
+    "writing": "store.disk:os.fsync",
+    "switching": "store.publishing:replace_pointer",
+    "done": "retraining:collect",
 }
 
 
@@ -636,7 +636,7 @@ STAGES = {
 @pytest.mark.parametrize("model", ["model", "none"])
 def test_an_interrupt_is_one_line_and_leaves_a_model_that_works(stage, model):
     """A real signal, sent when the command reaches a stage; in a thread, too, that writes files."""
-    module, _, rest = stage.partition(".")
+    module, _, rest = stage.partition(":")
     code = f"""
 import os, signal, sys
 import matcher.{module} as module
@@ -658,7 +658,7 @@ main(["retrain", "new.jsonl", "--model", {model!r}], prog_name="matcher")
     )
     assert (result.returncode, result.stderr) == (130, b"Interrupted.\n")
     assert result.stdout == b""
-    if stage == "retraining.collect":
+    if stage == "retraining:collect":
         assert "driver" in ids(model)  # it was published already
     else:
         assert unlocked(".") == before
@@ -710,7 +710,8 @@ def test_interrupts_at_any_moment_leave_the_old_model_or_the_new_one():
         # Python ends by the signal itself where it was importing or ending; shells say 130 then, too.
         assert running.returncode in (0, 130, -signal.SIGINT)
         if b": generation " in out:  # it had said all there is to say
-            assert errors in (b"", b"Interrupted.\n")
+            # Python ending says so itself, in words of its own.
+            assert errors in (b"", b"Interrupted.\n") or errors.startswith(b"Exception ignored in")
             assert len(ids()) == 400
         else:
             assert errors == b"Interrupted.\n"

@@ -70,7 +70,7 @@ def merging_often() -> Iterator[None]:
 
 
 @given(boards, st.lists(full_boards, max_size=4), block_lists, st.data())
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 def test_learning_anew_equals_a_fit_from_scratch(
     board: list[Posting], lots: list[list[Posting]], blocks: list[FeatureBlock] | None, data: st.DataObject
 ) -> None:
@@ -427,7 +427,7 @@ STEPS: dict[str, Callable[[Matcher, Path], Any]] = {
 ORDERS = [("refit", "save"), ("save", "refit"), ("keep", "add", "keep"), tuple(STEPS), tuple(STEPS)[::-1]]
 
 
-@pytest.mark.parametrize("steps", [(), *((step,) for step in STEPS), *ORDERS], ids="-".join)
+@pytest.mark.parametrize("steps", [(), ("save",), *ORDERS], ids="-".join)
 def test_deleted_text_is_gone_from_the_disk_after_compacting(tmp_path: Path, steps: tuple[str, ...]) -> None:
     matcher = Matcher.fit([*map(secret, range(4)), *map(posting, range(8))])
     matcher.save(tmp_path)
@@ -546,7 +546,7 @@ def test_segments_and_weights_nobody_needs_are_freed(tmp_path: Path) -> None:
     gc.collect()
     gc.disable()  # freed at once, not some day
     try:
-        for step in range(12):
+        for step in range(8):
             for one in (matcher, service):
                 one.recommend("cook")
                 gone += [weakref.ref(part.segment) for part in one._snapshot.parts]
@@ -564,7 +564,7 @@ def test_segments_and_weights_nobody_needs_are_freed(tmp_path: Path) -> None:
         assert len(service._files) == len(service._snapshot.parts)
     finally:
         gc.enable()
-    assert generations(tmp_path) == [12, 13]  # `service` had 12 open when 13 was saved
+    assert generations(tmp_path) == [8, 9]  # `service` had 8 open when 9 was saved
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors cannot be counted here")
@@ -641,7 +641,7 @@ def test_every_answer_is_of_one_state(engine: str) -> None:
 
         def change() -> None:
             try:
-                for step in range(15):
+                for step in range(10):
                     calls: list[Callable[[], Any]] = [
                         lambda step=step: matcher.add(map(posting, range(step, step + 5))),
                         lambda step=step: matcher.remove([f"p{step:03d}", f"p{step + 3:03d}"]),

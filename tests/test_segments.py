@@ -50,7 +50,7 @@ def test_asking_for_frequencies_leaves_the_segment_alone() -> None:
 
 
 @given(boards)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_compiled_counting_makes_the_same_segment(board: list[Posting]) -> None:
     ordered = sorted(board, key=lambda one: one.id)
     compiled = Segment.from_postings(ordered, default_blocks(), compiled=True, threads=2)
@@ -58,7 +58,7 @@ def test_compiled_counting_makes_the_same_segment(board: list[Posting]) -> None:
 
 
 @given(boards, block_lists)
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_what_was_written_comes_back(board: list[Posting], blocks: list[FeatureBlock] | None) -> None:
     chosen = blocks or default_blocks()
     files = segment_of(board, blocks).to_files("segment7", chosen)

@@ -284,7 +284,7 @@ def test_postings_with_a_term(made: tuple[Snapshot, dict[str, Posting]], term: s
 
 
 @given(boards, st.lists(postings, max_size=3))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 def test_terms_nobody_had_at_the_last_fit_do_not_count(board: list[Posting], news: list[Posting]) -> None:
     snapshot = Snapshot.empty(default_blocks())
     if board:

@@ -328,7 +328,7 @@ class Retraining(RuleBasedStateMachine):
 
 
 TestRetraining = Retraining.TestCase
-TestRetraining.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
+TestRetraining.settings = settings(max_examples=9, stateful_step_count=30, deadline=None)
 
 
 def test_rankings_of_both_engines_are_the_same_bits() -> None:
