@@ -253,7 +253,7 @@ class Court:
         try:
             mutant.change(draft)
             changed = draft.manifest(), draft.pointer(draft.manifest())
-        except (KeyError, IndexError, ValueError, TypeError, OverflowError, AttributeError):
+        except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
             return Verdict(
                 SAME
             )  # two changes that exclude each other, or a value that the type does not hold
