@@ -422,7 +422,8 @@ class Matcher(Recommender):
             Delete all but so many generations afterwards, oldest first, except those that somebody reads.
             All are kept by default. The model is saved even when nothing can be deleted.
         key : bytes, optional
-            Sign the manifest with this secret of at least 16 bytes; see `load`.
+            Sign the manifest with this secret of at least 16 bytes; see `load`. In its own directory, a
+            matcher that was opened or saved with a key signs with that unless another one is given.
         note : mapping, optional
             JSON values to keep in the manifest.
         lock : WriteLock, optional
@@ -469,6 +470,8 @@ class Matcher(Recommender):
         is_own = self._path is not None and _is_same(path, self._path)
         if is_own and self._stored is not None:
             _check_same_model(Path(path), self._stored)
+        if is_own and key is None:
+            key = self._key  # a signed model stays signed
         is_there = self._is_there()
         content, files, owners = write_snapshot(self._snapshot, note)
         kept = {

@@ -26,6 +26,7 @@ from matcher import (
     ModelDamagedError,
     ModelError,
     ModelLockedError,
+    ModelSignatureError,
     ModelWriteError,
     OptionError,
     Posting,
@@ -749,3 +750,15 @@ def test_a_second_writer_gets_an_error_and_changes_nothing(
 
 def test_errors_of_models_are_of_one_family() -> None:
     assert issubclass(ModelConflictError, ModelError)
+
+
+def test_a_signed_model_stays_signed_when_it_is_saved_again(tmp_path):
+    key = b"sixteen bytes or more"
+    Matcher.fit([Posting(id="1", title="Cook")]).save(tmp_path / "model", key=key)
+    matcher = Matcher.load(tmp_path / "model", key=key)
+    matcher.add([Posting(id="2", title="Nurse")])
+    matcher.save(tmp_path / "model")
+    assert len(Matcher.load(tmp_path / "model", key=key)) == 2
+    matcher.save(tmp_path / "elsewhere")
+    with pytest.raises(ModelSignatureError):
+        Matcher.load(tmp_path / "elsewhere", key=key)
