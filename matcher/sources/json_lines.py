@@ -12,7 +12,7 @@ from matcher.errors import PostingError
 from matcher.sources.entry import LARGEST_POSTING, RawPosting
 from matcher.text import decode, repair
 
-__all__: Final = ["read_json_lines"]
+__all__: Final = ["parse_object", "read_json_lines", "repair_strings"]
 
 
 def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
@@ -44,12 +44,32 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
                 line = stream.readline(LARGEST_POSTING + 1)
             yield PostingError(f"line of more than {LARGEST_POSTING:,} bytes: not a posting", line=number)
         elif line.strip(b" \t\r\n\xef\xbb\xbf"):
-            yield _parse(line, name, number)
+            yield parse_object(line, name, number)
 
 
-def _parse(line: bytes, name: str, number: int) -> RawPosting | PostingError:
+def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError:
+    """Return the fields of one JSON object, or what is wrong with it.
+
+    Stricter than `json.loads`: a field that comes twice, a number that is none, and half a character
+    are not read silently.
+
+    Parameters
+    ----------
+    data : bytes
+    name : str
+        Path of the file; a posting without id and url gets ``name:line``.
+    line : int
+        Where the object starts in its file, from 1.
+
+    Examples
+    --------
+    >>> parse_object(b'{"title": "Cook"}', "jobs.json", 7).default_id
+    'jobs.json:7'
+    >>> print(parse_object(b'{"title": "Cook", "title": "Chef"}', "jobs.json", 7))
+    7: the field 'title' comes twice: remove one
+    """
     try:
-        decoded = decode(line)
+        decoded = decode(data)
         changes = [] if decoded.encoding == "utf-8" else [f"not UTF-8: read as {decoded.encoding}"]
         fields = json.loads(
             decoded.text,
@@ -59,16 +79,17 @@ def _parse(line: bytes, name: str, number: int) -> RawPosting | PostingError:
         )
         if not isinstance(fields, dict):
             raise PostingError('expected an object with fields, such as {"title": "Cook"}')
-        repaired = _repair_strings(fields)
+        repaired = repair_strings(fields)
         if repaired != fields:
             changes.append("wrongly decoded characters repaired")
     except PostingError as error:
-        return PostingError(error.reason, line=number)
+        return PostingError(error.reason, line=line)
     except RecursionError:
-        return PostingError("JSON is nested too deep: flatten it", line=number)
+        return PostingError("JSON is nested too deep: flatten it", line=line)
     except ValueError as error:
-        return PostingError(f"not valid JSON ({error})", line=number)
-    return RawPosting(repaired, number, f"{name}:{number}", changes)
+        within = getattr(error, "lineno", 1) - 1
+        return PostingError(f"not valid JSON ({error})", line=line + within)
+    return RawPosting(repaired, line, f"{name}:{line}", changes)
 
 
 def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,14 +112,26 @@ def _parse_float(text: str) -> float:
     return number
 
 
-def _repair_strings(value: Any) -> Any:
+def repair_strings(value: Any) -> Any:
+    """Return a JSON value with every text in it repaired.
+
+    Raises
+    ------
+    PostingError
+        When two fields of an object become one by it.
+
+    Examples
+    --------
+    >>> repair_strings({"title": ["What‚Äôs new"]})
+    {'title': ["What’s new"]}
+    """
     if isinstance(value, str):
         # A lone surrogate (half of an escaped emoji) is no character: no file can hold it.
         return repair(value.encode("utf-8", "replace").decode("utf-8"))
     if isinstance(value, dict):
         return _unique_fields(
-            [(_repair_strings(key), _repair_strings(child)) for key, child in value.items()]
+            [(repair_strings(key), repair_strings(child)) for key, child in value.items()]
         )
     if isinstance(value, list):
-        return [_repair_strings(child) for child in value]
+        return [repair_strings(child) for child in value]
     return value
