@@ -13,6 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "matcher"
 CORE = [
     "_version",
     "errors",
+    "pay",
+    "places",
     "posting",
     "profile",
     "text",
@@ -63,13 +65,27 @@ CORE = [
 # Edges read the outside world and know nothing of ranking; faces show results to people and programs.
 READING_EDGES = {
     "sources.entry": {"errors"},
-    "sources.fields": {"errors", "posting", "sources.entry"},
+    "sources.fields": {"errors", "pay", "posting", "sources.entry"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
     "sources.json_lines": {"errors", "text", "sources.entry"},
     "sources.reader": {"errors", "posting", "sources.entry"},
     "sources": {"errors", "sources.entry", "sources.fields", "sources.reader"}
     | {"sources.markdown", "sources.json_lines"},
-    "cv": {"errors", "profile", "text"},
+    "documents": {f"documents.{name}" for name in ("written", "json_resume", "pdf", "docx", "odt")},
+    "documents.written": {"errors", "text"},
+    "documents.json_resume": {"errors", "documents.written"},
+    "documents.layout": {"errors"},
+    "documents.pdf": {"errors", "documents.layout"},
+    "documents.zipped": {"errors"},
+    "documents.office_xml": {"errors"},
+    **dict.fromkeys(
+        ("documents.docx", "documents.odt"),
+        {"errors"} | {f"documents.{name}" for name in ("layout", "office_xml", "zipped")},
+    ),
+    "documents.recognition": {"errors", "documents"},
+    "documents.child": {"errors", "documents"},
+    "documents.isolation": {"errors", "documents"},
+    "cv": {"errors", "profile", "text", "documents", "documents.isolation", "documents.recognition"},
     "evaluate": {"errors"},
 }
 FACES = [

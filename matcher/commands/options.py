@@ -12,6 +12,7 @@ import click
 from matcher.boosts import BOOSTS, Boost
 from matcher.commands.group import option_name
 from matcher.cv import read_cv
+from matcher.documents.recognition import ENDINGS as CV_ENDINGS
 from matcher.errors import OptionError, ProfileError
 from matcher.filters import FILTERS, parse_moment
 from matcher.profile import Profile
@@ -41,7 +42,8 @@ DEFAULT_MODEL: Final = "models/demo"
 LARGEST_KEY: Final = 1 << 12
 
 _FOLDER: Final = click.Path(file_okay=False)
-_CV_ENDINGS: Final = (".txt", ".md", ".markdown", ".text")
+# Of CVs in a folder; JSON files there are more often judgements.
+_CV_ENDINGS: Final = tuple(ending for ending in CV_ENDINGS if ending not in {"", ".json"})
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 

@@ -1,0 +1,79 @@
+"""PDF -> text, by `pypdf`, in pure Python: pictures, scripts and attachments are not looked at."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+from matcher.documents.layout import join_pages, require_words, unreadable_share
+from matcher.errors import ProfileError
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+
+__all__: Final = ["MOST_PAGES", "read_pdf"]
+
+MOST_PAGES: Final = 200
+"""Long academic CVs have a hundred."""
+
+MOST_UNREADABLE: Final = 0.1
+"""Share of characters that are none. Icons and bullets of private fonts make up 1 or 2 %."""
+
+_MOST_TEXT: Final = 8 << 20
+# What viewers that cannot show a dynamic form or a portfolio show instead.
+_STAND_IN: Final = re.compile(
+    r"\s*(?:please wait\.{3}|.{0,200}?\bPDF portfolio\b)", re.IGNORECASE | re.DOTALL
+)
+
+
+def read_pdf(data: bytes) -> str:
+    """Return the text of a PDF's pages, in the order in which it was written.
+
+    Raises
+    ------
+    ProfileError
+        When it is encrypted, has no text layer or too many pages, or its fonts do not name their letters.
+    """
+    from pypdf import PdfReader
+
+    reader = PdfReader(BytesIO(data))
+    if reader.is_encrypted:
+        _open(reader)
+    count = len(reader.pages)
+    if count > MOST_PAGES:
+        raise ProfileError(f"has {count:,} pages: is this a CV?")
+    pages = []
+    length = 0
+    for page in reader.pages:
+        pages.append(page.extract_text())
+        length += len(pages[-1])
+        if length > _MOST_TEXT:
+            raise ProfileError("holds too much text: is this a CV?")
+    if unreadable_share("".join(pages)) > MOST_UNREADABLE:
+        raise ProfileError(
+            "does not say which letters its fonts draw: export it again from where it was made, or run OCR"
+        )
+    try:
+        text = require_words(join_pages(pages))
+    except ProfileError:
+        raise ProfileError(
+            "has no text layer (is it a scan?): run OCR over it, for example ocrmypdf, or save the CV as text"
+        ) from None
+    if len(text) < 2_000 and _STAND_IN.match(text):
+        raise ProfileError("is a form or portfolio that only Adobe's programs show: print it to PDF there")
+    return text
+
+
+def _open(reader: PdfReader) -> None:
+    """Try the empty password, with which everybody may read a file that is only protected from changes."""
+    from pypdf.errors import DependencyError
+
+    try:
+        opened = bool(reader.decrypt(""))
+    except (DependencyError, NotImplementedError):
+        raise ProfileError(
+            "is encrypted (AES): pip install cryptography, or save it without protection, then try again"
+        ) from None
+    if not opened:
+        raise ProfileError("is encrypted: save it without a password")
