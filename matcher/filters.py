@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue, Categories
 from matcher.errors import FilterError, OptionError, PostingError
+from matcher.places import is_remote
 from matcher.posting import (
-    is_remote,
     normalise_hashtag,
     normalise_hashtags,
     split_hashtags,

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from matcher.errors import PostingError
+from matcher.pay import Pay, is_pay_record
+from matcher.places import Place, is_remote, parse_places
 
 __all__: Final = [
     "RECORD_NAMES",
     "Posting",
+    "free_name",
     "from_milliseconds",
     "is_remote",
     "normalise_hashtag",
@@ -37,6 +40,8 @@ RECORD_NAMES: Final[Mapping[str, str]] = {
     "hashtags": "hashtags",
     "job_type": "jobType",
     "posted": "timestamp",
+    "valid_through": "validThrough",
+    "pay": "pay",
     "summary": "summary",
     "summary_backup": "summaryBackup",
     "body": "body",
@@ -52,13 +57,6 @@ RECORD_NAMES: Final[Mapping[str, str]] = {
 _TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
 _TAG_START: Final = re.compile(r"(?:^|(?<=[\s,;|]))[#＃]+|(?<=\w)[#＃](?=\w)")
 _SEVERAL_TAGS: Final = re.compile(r"[,;|\n]|[^\s,;|#]\s*[#＃]\w")
-_REMOTE: Final = re.compile(
-    r"\b(remote|anywhere|work from home|home[ -]?office|telecommut\w*|telearbeit|ortsunabhängig)\b",
-    re.IGNORECASE,
-)
-_NOT_REMOTE: Final = re.compile(
-    r"\b(no|not|non|kein|keine|nicht)[ -]+(\w+[ -]+)?(remote|home[ -]?office)\b", re.I
-)
 
 
 def normalise_hashtag(tag: str) -> str:
@@ -149,18 +147,6 @@ def _unique(tags: Iterable[str]) -> list[str]:
     return [tag for tag in dict.fromkeys(tags) if tag]
 
 
-def is_remote(location: str) -> bool:
-    """Return whether a location says that the work can be done from anywhere.
-
-    Examples
-    --------
-    >>> is_remote("Berlin or remote"), is_remote("Bern (no remote)")
-    (True, False)
-    """
-    location = " ".join(location.split())
-    return bool(_REMOTE.search(location)) and not _NOT_REMOTE.search(location)
-
-
 def to_milliseconds(moment: datetime) -> int:
     """Return milliseconds from 1970-01-01 UTC to a moment; one without time zone counts as UTC.
 
@@ -217,6 +203,10 @@ class Posting:
         Stored as a tuple of normal forms (see `normalise_hashtag`), without repeats.
     posted : datetime, optional
         Stored in UTC with millisecond precision. A value without time zone counts as UTC.
+    valid_through : datetime, optional
+        When the advert ends; stored in the same way.
+    pay : Pay, optional
+        What the job pays, where the advert says so for certain.
     summary, summary_backup : str
         The line a board shows in its list, and its replacement.
     body : str
@@ -252,6 +242,8 @@ class Posting:
     hashtags: tuple[str, ...] = ()
     job_type: str = ""
     posted: datetime | None = None
+    valid_through: datetime | None = None
+    pay: Pay | None = None
     summary: str = ""
     summary_backup: str = ""
     body: str = ""
@@ -271,8 +263,12 @@ class Posting:
                 raise PostingError(f"posting {self.id!r}: {name} must be text, got {getattr(self, name)!r}")
         if isinstance(self.featured, bool) or not isinstance(self.featured, int):
             raise PostingError(f"posting {self.id!r}: featured must be a whole number, got {self.featured!r}")
-        if self.posted is not None and not isinstance(self.posted, datetime):
-            raise PostingError(f"posting {self.id!r}: posted must be a datetime or None, got {self.posted!r}")
+        for name in _MOMENTS:
+            moment = getattr(self, name)
+            if moment is not None and not isinstance(moment, datetime):
+                raise PostingError(f"posting {self.id!r}: {name} must be a datetime or None, got {moment!r}")
+        if self.pay is not None and not isinstance(self.pay, Pay):
+            raise PostingError(f"posting {self.id!r}: pay must be a Pay or None, got {self.pay!r}")
         if not isinstance(self.extra, Mapping):
             raise PostingError(f"posting {self.id!r}: extra must be a mapping, got {self.extra!r}")
         object.__setattr__(self, "extra", dict(self.extra))
@@ -280,9 +276,12 @@ class Posting:
         if taken:
             raise PostingError(f"posting {self.id!r}: extra must not repeat the field {min(taken)!r}")
         object.__setattr__(self, "hashtags", self._normal_hashtags())
-        if self.posted is not None:
+        for name in _MOMENTS:
+            moment = getattr(self, name)
+            if moment is None:
+                continue
             try:
-                object.__setattr__(self, "posted", from_milliseconds(to_milliseconds(self.posted)))
+                object.__setattr__(self, name, from_milliseconds(to_milliseconds(moment)))
             except PostingError as error:
                 raise PostingError(f"posting {self.id!r}: {error.reason}") from None
 
@@ -307,6 +306,17 @@ class Posting:
         return is_remote(self.location)
 
     @property
+    def places(self) -> tuple[Place, ...]:
+        """The places that the location names; see `matcher.places.parse_places`.
+
+        Examples
+        --------
+        >>> [place.city for place in Posting(id="1", location="Bern (remote)").places]
+        ['Bern']
+        """
+        return parse_places(self.location)
+
+    @property
     def posted_milliseconds(self) -> int | None:
         """Milliseconds from 1970-01-01 UTC to `posted`, or None.
 
@@ -323,7 +333,8 @@ class Posting:
         Returns
         -------
         dict
-            ``timestamp`` in milliseconds, ``hashtags`` as a list, unknown fields beside the known ones.
+            ``timestamp`` and ``validThrough`` in milliseconds, ``hashtags`` as a list, ``pay`` as an object,
+            unknown fields beside the known ones.
 
         Examples
         --------
@@ -332,16 +343,24 @@ class Posting:
         """
         record: dict[str, Any] = {}
         for name, key in RECORD_NAMES.items():
-            value: Any = self.posted_milliseconds if name == "posted" else getattr(self, name)
-            if name == "hashtags":
+            value: Any = getattr(self, name)
+            if not value:
+                continue
+            if name in _MOMENTS:
+                value = to_milliseconds(value)
+            elif name == "hashtags":
                 value = list(value)
-            if value or (name == "posted" and value is not None):
-                record[key] = value
+            elif name == "pay":
+                value = value.to_record()
+            record[key] = value
         return record | dict(self.extra)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Posting:
         """Return the posting that `to_record` wrote. The exact inverse: nothing is coerced.
+
+        Models of earlier versions know nothing of pay and its end: what their records hold under these two
+        names, and is of another type, was an unknown field and stays one.
 
         Raises
         ------
@@ -356,16 +375,43 @@ class Posting:
         if not isinstance(record, Mapping):
             raise PostingError(f"expected a record with fields, got {type(record).__name__}")
         known = {name: record[key] for name, key in RECORD_NAMES.items() if key in record}
-        stamp = known.get("posted")
-        if stamp is not None:
+        extra = {key: value for key, value in record.items() if key not in RECORD_KEYS}
+        for name, fits in (
+            ("valid_through", isinstance(known.get("valid_through"), int)),
+            ("pay", is_pay_record(known.get("pay"))),
+        ):
+            if name in known and not fits:
+                value = known.pop(name)
+                if value is not None:
+                    extra[free_name(f"{RECORD_NAMES[name]}AsWritten", extra)] = value
+        for name in _MOMENTS:
+            stamp = known.get(name)
+            if stamp is None:
+                continue
             if isinstance(stamp, bool) or not isinstance(stamp, int):
-                raise PostingError(f"timestamp must be whole milliseconds, got {stamp!r}")
-            known["posted"] = from_milliseconds(stamp)
+                raise PostingError(f"{RECORD_NAMES[name]} must be whole milliseconds, got {stamp!r}")
+            known[name] = from_milliseconds(stamp)
+        if "pay" in known:
+            known["pay"] = Pay.from_record(known["pay"])
         known.setdefault("id", "")
-        return cls(**known, extra={key: value for key, value in record.items() if key not in RECORD_KEYS})
+        return cls(**known, extra=extra)
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """Return a name for an unknown field that no other field has: `name`, with underscores if it must be.
+
+    Examples
+    --------
+    >>> free_name("payAsWritten", {"payAsWritten": "12"})
+    'payAsWritten_'
+    """
+    while name in taken:
+        name += "_"
+    return name
 
 
 RECORD_KEYS: Final = frozenset(RECORD_NAMES.values())
+_MOMENTS: Final = ("posted", "valid_through")
 _TEXT_FIELDS: Final = tuple(
     item.name for item in fields(Posting) if item.type == "str" and item.name not in ("id", "featured")
 )

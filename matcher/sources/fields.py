@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from matcher.errors import PostingError
-from matcher.posting import RECORD_NAMES, Posting, split_hashtags
+from matcher.pay import Pay, is_pay_record, parse_pay
+from matcher.posting import RECORD_NAMES, Posting, free_name, split_hashtags
 from matcher.sources.entry import RawPosting
 
 __all__: Final = ["build_posting", "parse_timestamp"]
@@ -21,6 +22,7 @@ LONGEST_ID: Final = 2_000
 DEEPEST_VALUE: Final = 20
 _MILLISECONDS_FROM: Final = 1e11
 _COMPACT_DATE: Final = re.compile(r"(?:19[7-9]\d|2[01]\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\Z")
+_SALARY_FIELDS: Final = ("baseSalary", "salary")
 _YEARS: Final = range(1970, 2200)
 
 
@@ -36,10 +38,12 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
 
     Examples
     --------
-    >>> raw = RawPosting({"title": "Cook", "timestamp": "soon", "pay": "12"}, 1, "a.md")
+    >>> raw = RawPosting({"title": "Cook", "timestamp": "soon", "salary": "12k €"}, 1, "a.md")
     >>> posting, changes = build_posting(raw)
     >>> posting.id, posting.posted, dict(posting.extra)
-    ('a.md', None, {'pay': '12', 'timestampAsWritten': 'soon'})
+    ('a.md', None, {'salary': '12k €', 'timestampAsWritten': 'soon'})
+    >>> posting.pay
+    Pay(minimum=12000.0, maximum=12000.0, currency='EUR', period='')
     >>> changes
     ["timestamp 'soon' is no date: left empty"]
     """
@@ -54,8 +58,10 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
         coerced = read(key, value, changes)
         if coerced is not None:
             values[name] = coerced
-        else:
-            extra[_free_name(f"{key}AsWritten", extra)] = value
+        if coerced is None or (name == "pay" and not _is_whole(value)):
+            extra[free_name(f"{key}AsWritten", extra)] = value
+    if "pay" not in values:
+        _read_salary(raw.fields, values, changes)
     posting_id = values.pop("id", "") or values.get("url", "") or raw.default_id
     if len(posting_id) > LONGEST_ID:
         raise PostingError(f"the id has {len(posting_id):,} characters: at most {LONGEST_ID:,} are read")
@@ -69,12 +75,6 @@ def _quote(value: Any) -> str:
     shortener = reprlib.Repr()
     shortener.maxstring = shortener.maxother = 60
     return shortener.repr(value)
-
-
-def _free_name(name: str, taken: Mapping[str, Any]) -> str:
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _read_text(key: str, value: Any, changes: list[str]) -> str:
@@ -100,6 +100,32 @@ def _read_timestamp(key: str, value: Any, changes: list[str]) -> datetime | None
     if moment is None:
         changes.append(f"{key} {_quote(value)} is no date: left empty")
     return moment
+
+
+def _is_whole(pay: Any) -> bool:
+    """Return whether a `Pay` holds all that was written; texts often say more than it can."""
+    return isinstance(pay, (int, float)) or is_pay_record(pay)
+
+
+def _read_salary(raw: Mapping[str, Any], values: dict[str, Any], changes: list[str]) -> None:
+    """Read pay from a field of another name, which stays among the unknown ones as it was written."""
+    for key in _SALARY_FIELDS:
+        value = raw.get(key)
+        if value is None or value == "":
+            continue
+        pay = parse_pay(value)
+        if pay is not None:
+            values["pay"] = pay
+            return
+        if not isinstance(value, str):
+            changes.append(f"{key} {_quote(value)} is no certain amount: no pay is read from it")
+
+
+def _read_pay(key: str, value: Any, changes: list[str]) -> Pay | None:
+    pay = parse_pay(value)
+    if pay is None:
+        changes.append(f"{key} {_quote(value)} is no certain amount: kept as {key}AsWritten")
+    return pay
 
 
 def _read_featured(key: str, value: Any, changes: list[str]) -> int | None:
@@ -160,5 +186,7 @@ _NAMES: Final = {key: name for name, key in RECORD_NAMES.items()}
 _READERS: Final[Mapping[str, _Reader]] = {
     "hashtags": _read_hashtags,
     "posted": _read_timestamp,
+    "valid_through": _read_timestamp,
+    "pay": _read_pay,
     "featured": _read_featured,
 }
