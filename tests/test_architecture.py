@@ -14,6 +14,7 @@ CORE = [
     "_version",
     "errors",
     "pay",
+    "countries",
     "places",
     "posting",
     "profile",
