@@ -64,14 +64,32 @@ CORE = [
     "ranker",
 ]
 # Edges read the outside world and know nothing of ranking; faces show results to people and programs.
+BOARDS = ("greenhouse", "lever", "ashby", "workable")
+FORMATS = ("markdown", "json_lines", "json_documents", "tables", "feeds", "job_posting_json_ld")
 READING_EDGES = {
     "sources.entry": {"errors"},
-    "sources.fields": {"errors", "pay", "posting", "sources.entry"},
+    "sources.dates": set(),
+    "sources.fields": {"errors", "pay", "posting", "sources.dates", "sources.entry"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
     "sources.json_lines": {"errors", "text", "sources.entry"},
-    "sources.reader": {"errors", "posting", "sources.entry"},
-    "sources": {"errors", "sources.entry", "sources.fields", "sources.reader"}
-    | {"sources.markdown", "sources.json_lines"},
+    "sources.names": {"errors", "posting", "sources.entry"},
+    "sources.compression": {"errors"},
+    "sources.recognition": {"sources.compression", "sources.names"},
+    "sources.markup": {"text"},
+    "sources.json_scanner": {"sources.entry"},
+    **{f"sources.{name}": {"sources.markup"} for name in BOARDS},
+    "sources.job_posting_json_ld": {"errors", "text"}
+    | {f"sources.{name}" for name in ("entry", "json_lines", "markup")},
+    "sources.shapes": {"errors", *(f"sources.{name}" for name in BOARDS)}
+    | {f"sources.{name}" for name in ("entry", "job_posting_json_ld", "markup", "names")},
+    "sources.json_documents": {"errors"}
+    | {f"sources.{name}" for name in ("entry", "json_lines", "json_scanner", "names", "shapes")},
+    "sources.tables": {"errors", "text", "sources.entry", "sources.markup", "sources.names"},
+    "sources.feeds": {"errors", "text", "sources.entry", "sources.markup", "sources.names"},
+    "sources.reader": {"errors", "posting"} | {"sources.entry", "sources.compression", "sources.recognition"},
+    "sources": {"errors", "sources.entry", "sources.fields", "sources.reader", "sources.names"}
+    | {"sources.recognition", "sources.shapes"}
+    | {f"sources.{name}" for name in FORMATS},
     "documents": {f"documents.{name}" for name in ("written", "json_resume", "pdf", "docx", "odt")},
     "documents.written": {"errors", "text"},
     "documents.json_resume": {"errors", "documents.written"},

@@ -123,15 +123,13 @@ def repair_strings(value: Any) -> Any:
     Examples
     --------
     >>> repair_strings({"title": ["What‚Äôs new"]})
-    {'title': ["What’s new"]}
+    {'title': ['What’s new']}
     """
     if isinstance(value, str):
         # A lone surrogate (half of an escaped emoji) is no character: no file can hold it.
         return repair(value.encode("utf-8", "replace").decode("utf-8"))
     if isinstance(value, dict):
-        return _unique_fields(
-            [(repair_strings(key), repair_strings(child)) for key, child in value.items()]
-        )
+        return _unique_fields([(repair_strings(key), repair_strings(child)) for key, child in value.items()])
     if isinstance(value, list):
         return [repair_strings(child) for child in value]
     return value

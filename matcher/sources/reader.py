@@ -13,12 +13,28 @@ from typing import Any, BinaryIO, Final, NamedTuple
 
 from matcher.errors import DuplicatePostingError, PostingError, SourceError
 from matcher.posting import Posting
+from matcher.sources.compression import Gzip, open_gzip
 from matcher.sources.entry import RawPosting
+from matcher.sources.recognition import (
+    LOOK,
+    UTF_16,
+    Rejoined,
+    as_utf_8,
+    is_gzip,
+    json_kind,
+    needs_second_line,
+    recognise,
+)
 
 __all__: Final = ["Change", "PostingReader", "ReadReport", "Rejected", "Source"]
 
 MOST_KEPT: Final = 1_000
 """Rejections and changes kept word for word; the rest is only counted, so that memory stays bounded."""
+
+_Read = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[RawPosting | PostingError]]
+_GZIP: Final = ".gz"
+_DECODES: Final = ("markdown", "feed", "html")
+"""Formats whose readers know UTF-16 themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +47,21 @@ class Source:
     suffixes : tuple of str
         File name endings, lower case.
     read : callable
-        ``(binary file, name) -> iterator of RawPosting or PostingError`` for a file.
-    read_stream : callable
+        ``(binary file, name, columns) -> iterator of RawPosting or PostingError`` for a file; `columns` names
+        fields as `read_postings` takes them.
+    read_stream : callable, optional
         The same for a stream, where one ends and the next begins.
+    holds_postings : callable, optional
+        ``first bytes -> bool``. A file in a folder that holds none is ignored, and counted as such.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    read: Callable[[BinaryIO, str], Iterator[RawPosting | PostingError]]
-    read_stream: Callable[[BinaryIO, str], Iterator[RawPosting | PostingError]]
+    read: _Read
+    read_stream: Callable[[BinaryIO, str, Mapping[str, str]], Iterator[RawPosting | PostingError]] | None = (
+        None
+    )
+    holds_postings: Callable[[bytes], bool] | None = None
 
 
 class Rejected(NamedTuple):
@@ -162,6 +184,8 @@ class PostingReader(Iterator[Posting]):
     sources : sequence of Source
     build : callable
         ``RawPosting -> (Posting, changes)``.
+    columns : mapping of str to str
+        Name of a field in the source -> name of a field of a posting.
     strict : bool
         Raise the first rejection, and refuse a second posting with the same id.
     """
@@ -172,9 +196,11 @@ class PostingReader(Iterator[Posting]):
         sources: Mapping[str, Source],
         build: Callable[[RawPosting], tuple[Posting, list[str]]],
         *,
+        columns: Mapping[str, str],
         strict: bool,
     ) -> None:
         self.report = ReadReport()
+        self._columns = columns
         self._strict = strict
         self._sources = sources
         self._build = build
@@ -201,8 +227,8 @@ class PostingReader(Iterator[Posting]):
             raise SourceError(f"{_display(str(origin)[:200])}: cannot be opened ({error})") from None
         if not exists:
             raise SourceError(f"{origin}: no such file or folder")
-        if not path.is_dir() and self._source_for(path) is None:
-            raise SourceError(f"{origin}: not a known format; use {self._endings()}")
+        if not path.is_dir() and self._source_for(path) is None and not _is_bare_gzip(path):
+            raise SourceError(f"{origin}: not a known format; use {self._endings()}, or any of them as .gz")
         return path
 
     def _endings(self) -> str:
@@ -210,6 +236,8 @@ class PostingReader(Iterator[Posting]):
 
     def _source_for(self, path: Path) -> Source | None:
         suffix = path.suffix.lower()
+        if suffix == _GZIP:
+            suffix = Path(path.stem).suffix.lower()
         return next((source for source in self._sources.values() if suffix in source.suffixes), None)
 
     def _read(self) -> Iterator[Posting]:
@@ -219,45 +247,96 @@ class PostingReader(Iterator[Posting]):
             elif origin.is_dir():
                 yield from self._read_folder(origin)
             else:
-                yield from self._read_file(origin, origin.parent)
+                yield from self._read_file(origin, origin.parent, is_chosen=True)
 
     def _read_folder(self, folder: Path) -> Iterator[Posting]:
         for path in _walk(folder, self._reject):
-            if self._source_for(path) is None:
+            if self._source_for(path) is None and not _is_bare_gzip(path):
                 self.report.ignored[path.suffix.lower() or path.name] += 1
             else:
-                yield from self._read_file(path, folder)
+                yield from self._read_file(path, folder, is_chosen=False)
 
-    def _read_file(self, path: Path, root: Path) -> Iterator[Posting]:
+    def _read_file(self, path: Path, root: Path, *, is_chosen: bool) -> Iterator[Posting]:
         name = _display(path.as_posix())
-        source = self._source_for(path)
-        assert source is not None  # noqa: S101 - the callers ask first
         try:
             stream = _open_regular(path, root)
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError until Python 3.13
             reason = getattr(error, "strerror", None) or error
             self._reject(PostingError(f"cannot be opened ({reason})", name))
+            return
         except PostingError as error:
             self._reject(error)
-        else:
-            with stream:
-                yield from self._postings_of(source.read(stream, name), name)
+            return
+        with stream:
+            source = self._source_for(path)
+            if source is not None and source.name == "markdown" and path.suffix.lower() != _GZIP:
+                yield from self._postings_of(source.read(stream, name, self._columns), name)
+            else:
+                yield from self._read_content(stream, name, source, path.suffix.lower(), is_chosen=is_chosen)
+
+    def _read_content(
+        self, stream: BinaryIO, name: str, source: Source | None, suffix: str, *, is_chosen: bool
+    ) -> Iterator[Posting]:
+        """Read a file that may be compressed or in UTF-16, or that only its content tells the format of."""
+        gzip: Gzip | None = None
+        try:
+            start = stream.read(LOOK)
+            if is_gzip(start):
+                stream, gzip = open_gzip(io.BufferedReader(Rejoined(start, stream)))
+                start = stream.read(LOOK)
+            elif suffix == _GZIP:
+                raise PostingError("not a gzip file, though it is named like one")
+        except (PostingError, OSError) as error:
+            self._reject(PostingError(_reason_of(error), name))
+            return
+        if source is None:
+            source = self._sources[recognise(*_first_lines(start))]
+        if not is_chosen and source.holds_postings and not source.holds_postings(start):
+            self.report.ignored[suffix] += 1
+            return
+        if source.name == "json":
+            source = self._sources[json_kind(*_first_lines(start), otherwise="json")]
+        stream = self._decoded(start, stream, name, source)
+        yield from self._postings_of(source.read(stream, name, self._columns), name, gzip)
+
+    def _decoded(self, start: bytes, stream: BinaryIO, name: str, source: Source) -> BinaryIO:
+        if source.name in _DECODES:
+            return io.BufferedReader(Rejoined(start, stream))
+        stream, is_utf_16 = as_utf_8(start, stream)
+        if is_utf_16:
+            self.report.add_changes(name, 1, ["not UTF-8: read as utf-16"])
+        return stream
 
     def _read_stream(self, stream: BinaryIO) -> Iterator[Posting]:
         name = str(getattr(stream, "name", "stream")).strip("<>")
         buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
-        start = b""
-        while not start.strip(b"\xef\xbb\xbf \t\r\n"):
-            line = buffered.readline(1 << 16)
-            if not line:
-                raise SourceError(f"{name}: nothing to read")
-            start += line
-        kind = "json lines" if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "markdown"
-        rejoined = io.BufferedReader(_Rejoined(start, buffered))
-        yield from self._postings_of(self._sources[kind].read_stream(rejoined, name), name)
+        gzip: Gzip | None = None
+        try:
+            start = first = _line_that_is_not_blank(buffered)
+            if is_gzip(first):
+                buffered, gzip = open_gzip(io.BufferedReader(Rejoined(first, buffered)))
+                start = first = _line_that_is_not_blank(buffered)
+        except PostingError as error:
+            raise SourceError(f"{name}: {error.reason}") from None
+        if not first:
+            raise SourceError(f"{name}: nothing to read")
+        if first.startswith(UTF_16):
+            buffered, _ = as_utf_8(first, buffered)
+            self.report.add_changes(name, 1, ["not UTF-8: read as utf-16"])
+            start = first = _line_that_is_not_blank(buffered)
+        kind = recognise(first, b"")
+        if needs_second_line(first):
+            start += (second := _line_that_is_not_blank(buffered))
+            kind = recognise(first, second)
+        source = self._sources[kind]
+        read = source.read_stream or source.read
+        rejoined = io.BufferedReader(Rejoined(start, buffered))
+        yield from self._postings_of(read(rejoined, name, self._columns), name, gzip)
 
-    def _postings_of(self, entries: Iterator[RawPosting | PostingError], name: str) -> Iterator[Posting]:
-        for entry in entries:
+    def _postings_of(
+        self, entries: Iterator[RawPosting | PostingError], name: str, gzip: Gzip | None = None
+    ) -> Iterator[Posting]:
+        for entry in _until_unreadable(entries, gzip):
             line = entry.line
             try:
                 if isinstance(entry, PostingError):
@@ -285,21 +364,45 @@ class PostingReader(Iterator[Posting]):
         self.report.add_rejected(Rejected(error.path, error.line, error.reason))
 
 
-class _Rejoined(io.RawIOBase):
-    """A stream with the bytes that were looked at first put back in front."""
+def _until_unreadable(
+    entries: Iterator[RawPosting | PostingError], gzip: Gzip | None
+) -> Iterator[RawPosting | PostingError]:
+    """Yield entries; when the file cannot be read on, the reason is the last."""
+    line = 1
+    try:
+        for entry in entries:
+            line = entry.line or line
+            yield entry
+            if gzip is not None and isinstance(entry, RawPosting):
+                gzip.found_posting()
+            elif gzip is not None:
+                gzip.found_reject()
+    except (PostingError, OSError) as error:
+        yield PostingError(_reason_of(error), line=line)
 
-    def __init__(self, start: bytes, rest: BinaryIO) -> None:
-        self._start = start
-        self._rest = rest
 
-    def readable(self) -> bool:
-        return True
+def _reason_of(error: PostingError | OSError) -> str:
+    return error.reason if isinstance(error, PostingError) else f"cannot be read ({error.strerror or error})"
 
-    def readinto(self, buffer: Any) -> int:
-        data = self._start[: len(buffer)] or self._rest.read(len(buffer))
-        self._start = self._start[len(data) :]
-        buffer[: len(data)] = data
-        return len(data)
+
+def _is_bare_gzip(path: Path) -> bool:
+    """Return whether a name says that the file is compressed, and nothing else."""
+    return path.suffix.lower() == _GZIP and not Path(path.stem).suffix
+
+
+def _line_that_is_not_blank(stream: BinaryIO) -> bytes:
+    start = b""
+    while not start.strip(b"\xef\xbb\xbf \t\r\n"):
+        line = stream.readline(LOOK)
+        if not line:
+            return b""
+        start = line if len(start) > LOOK else start + line
+    return start
+
+
+def _first_lines(start: bytes) -> tuple[bytes, bytes]:
+    lines = io.BytesIO(start)
+    return _line_that_is_not_blank(lines), _line_that_is_not_blank(lines)
 
 
 def _walk(folder: Path, reject: Callable[[PostingError], None]) -> Iterator[Path]:
