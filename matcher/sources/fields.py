@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 import reprlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from matcher.errors import PostingError
 from matcher.pay import Pay, is_pay_record, parse_pay
 from matcher.posting import RECORD_NAMES, Posting, free_name, split_hashtags
+from matcher.sources.dates import parse_timestamp
 from matcher.sources.entry import RawPosting
 
 __all__: Final = ["build_posting", "parse_timestamp"]
@@ -20,10 +20,7 @@ _Reader = Callable[[str, Any, list[str]], Any]
 
 LONGEST_ID: Final = 2_000
 DEEPEST_VALUE: Final = 20
-_MILLISECONDS_FROM: Final = 1e11
-_COMPACT_DATE: Final = re.compile(r"(?:19[7-9]\d|2[01]\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\Z")
 _SALARY_FIELDS: Final = ("baseSalary", "salary")
-_YEARS: Final = range(1970, 2200)
 
 
 def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
@@ -138,38 +135,6 @@ def _read_featured(key: str, value: Any, changes: list[str]) -> int | None:
         pass
     changes.append(f"{key} {_quote(value)} is no whole number: read as 0")
     return None
-
-
-def parse_timestamp(value: Any) -> datetime | None:
-    """Return the moment a timestamp stands for, in UTC, or None when it stands for none.
-
-    Numbers from 100,000,000,000 on are milliseconds since 1970, smaller ones seconds. Text is a number
-    or ISO 8601; without a time zone it counts as UTC. Eight digits that make a date, such as 20201207, are
-    one. Years outside 1970 to 2199 are no dates.
-
-    Examples
-    --------
-    >>> [str(parse_timestamp(value)) for value in (1607299200000, "1607299200", "2020-12-07T01:00+01:00")]
-    ['2020-12-07 00:00:00+00:00', '2020-12-07 00:00:00+00:00', '2020-12-07 00:00:00+00:00']
-    >>> parse_timestamp("soon"), parse_timestamp(True), parse_timestamp(9e99)
-    (None, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = math.nan if _COMPACT_DATE.match(str(value).strip()) else float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
-    try:
-        if math.isfinite(number):
-            seconds = number / 1000 if abs(number) >= _MILLISECONDS_FROM else number
-            moment = datetime.fromtimestamp(seconds, UTC)
-        else:
-            moment = datetime.fromisoformat(str(value).strip())
-            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return moment if moment.year in _YEARS else None
 
 
 def _check_json(value: Any, depth: int) -> None:
