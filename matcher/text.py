@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from matcher.errors import PostingError
 from matcher.posting import Posting
 
-__all__: Final = ["Decoded", "decode", "markdown_to_text", "posting_text", "repair"]
+__all__: Final = ["Decoded", "decode", "html_to_text", "markdown_to_text", "posting_text", "repair"]
 
 MAXIMUM_TAGS: Final = 5_000
 MAXIMUM_DEPTH: Final = 500
@@ -205,11 +205,27 @@ _RAW_HTML: Final = re.compile(r"<[a-zA-Z/!?]")
 _ANY_TAG: Final = re.compile(r"<[^>]*>")
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _VOID_TAGS: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
+# A new one ends the one before, so that they are nested no deeper than what they stand in.
+_SELF_CLOSING: Final = frozenset("p li dt dd tr td th option".split())
 _BLOCK_TAG: Final = re.compile(
-    r"</?(?:p|div|br|li|ul|ol|dl|dt|dd|tr|td|th|table|h[1-6]|hr|section|article|header|footer|blockquote|pre)\b",
+    r"</?(?:p|div|br|li|[uod]l|d[td]|t[rdh]|table|caption|h[1-6r]|section|article|header|footer|main|nav|aside|menu"
+    r"|blockquote|pre|address|center|details|summary|dialog|fieldset|legend|form|fig(?:ure|caption)|option)\b",
     re.IGNORECASE,
 )
-_INVISIBLE: Final = ("script", "style", "template", "noscript", "head", "iframe", "svg")
+# Unclosed, these are opened again in every block that follows: n tags would become n times n elements.
+_FORMATTING: Final = re.compile(
+    r"<(/?)(?:a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])", re.IGNORECASE
+)
+_INVISIBLE: Final = (
+    "script", "style", "template", "noscript", "head", "iframe", "svg", "datalist", "object",
+)  # fmt: skip
+_MAY_HIDE: Final = re.compile(r"\bhidden\b|\bdisplay\b", re.IGNORECASE)
+_HIDING: Final = re.compile(r"(?:^|[;\s])(?:display\s*:\s*none|visibility\s*:\s*hidden)\b", re.IGNORECASE)
+_PREFORMATTED: Final = re.compile(r"(?=</?pre\b)", re.IGNORECASE)
+# Each attribute is compared with all before it. No element has so many; those of this one mean nothing.
+_MANY_ATTRIBUTES: Final = re.compile(
+    r"""(</?[a-zA-Z][^\s/>]*+)(?:[\s/"']++[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>"']*+))?+){100,}+"""
+)
 
 
 def markdown_to_text(markdown: str) -> str:
@@ -231,6 +247,32 @@ def markdown_to_text(markdown: str) -> str:
     fix it
     """
     return _tidy(markdown if _is_plain(markdown) else _convert(markdown))
+
+
+def html_to_text(html: str) -> str:
+    """Return what a reader sees of an HTML page or fragment, one block a line.
+
+    Through `selectolax`. Scripts, styles, templates, comments and hidden elements vanish, entities are
+    decoded, a line end within a paragraph is a space.
+
+    Raises
+    ------
+    PostingError
+        When elements are nested deeper than `MAXIMUM_DEPTH`.
+
+    Examples
+    --------
+    >>> print(html_to_text("<h2>You will</h2><p hidden>No</p><ul><li>fix\\n<b>C&#43;&#43;</b><li>bake</ul>"))
+    You will
+    fix C++
+    bake
+    """
+    if "\n" in html or "\r" in html:
+        html = "".join(
+            part if part[:4].lower() == "<pre" else part.replace("\r", " ").replace("\n", " ")
+            for part in _PREFORMATTED.split(html)
+        )
+    return _tidy(_html_to_text(html.encode("utf-8", "replace").decode("utf-8")))
 
 
 def _convert(markdown: str) -> str:
@@ -272,8 +314,16 @@ def _html_to_text(html: str) -> str:
         raise PostingError(f"markup is nested more than {MAXIMUM_DEPTH} levels deep: flatten it")
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(_BLOCK_TAG.sub(r"\n\g<0>", html))
+    html = _MANY_ATTRIBUTES.sub(r"\1 ", html)
+    tree = LexborHTMLParser(_FORMATTING.sub(r"<\1span", _BLOCK_TAG.sub(r"\n\g<0>", html)))
     tree.strip_tags(list(_INVISIBLE))
+    if _MAY_HIDE.search(html):
+        # From the last to the first: what stands within another one goes before it.
+        for node in reversed(tree.css("[hidden]")):
+            node.decompose()
+        for node in reversed(tree.css("[style]")):
+            if _HIDING.search(node.attributes["style"] or ""):
+                node.decompose()
     return tree.body.text() if tree.body else ""
 
 
@@ -284,7 +334,7 @@ def _exceeds_depth(html: str) -> bool:
         if closing and unclosed[name]:  # a closing tag of nothing that is open closes nothing
             unclosed[name] -= 1
             depth -= 1
-        elif not closing and name not in _VOID_TAGS:
+        elif not closing and name not in _VOID_TAGS and name not in _SELF_CLOSING:
             unclosed[name] += 1
             depth += 1
         if depth > MAXIMUM_DEPTH:
