@@ -39,16 +39,18 @@ class Limits:
     Examples
     --------
     >>> DEFAULT_LIMITS.memory >> 20
-    256
+    192
     """
 
     seconds: float = 20.0
     processor_seconds: int = 10
-    memory: int = 256 << 20
+    memory: int = 192 << 20
     text: int = 2 << 20
 
 
 DEFAULT_LIMITS: Final = Limits()
+LONGEST_REASON: Final = 1_000
+"""Bytes."""
 
 # The package itself is replaced by an empty one: running it would load numpy, which costs more time and
 # address space than the rest. Folders come last on the path: nothing in them replaces the standard library.
@@ -162,8 +164,9 @@ def _talk(command: list[str], data: bytes, limits: Limits) -> tuple[bytes, int, 
         with child.stdout as answers:
             with suppress(OSError), child.stdin as questions:  # a child that died reads no more
                 questions.write(data)
-            answer = answers.read(limits.text + 2)
-            if len(answer) > limits.text + 1:
+            most = 1 + max(limits.text, LONGEST_REASON)
+            answer = answers.read(most + 1)
+            if len(answer) > most:
                 raise ProfileError("cannot be read: it answered with too much text")
         status = child.wait()
     finally:

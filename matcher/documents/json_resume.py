@@ -28,6 +28,10 @@ SECTIONS: Final = {
 """Sections of the schema beside ``basics``: for each entry, the fields of each line."""
 
 _HEADING: Final = {"work": "Work experience", "volunteer": "Volunteering"}
+_NO_SECTIONS: Final = frozenset({"basics", "meta", "$schema"})
+_UNREAD: Final = frozenset(
+    "url website image picture profiles address postalCode network username x-id id meta".split()
+)
 _DEEPEST: Final = 100
 
 
@@ -35,7 +39,7 @@ def read_json_resume(data: bytes) -> str:
     """Return a JSON Resume as text.
 
     Name, e-mail address and phone number stand at the top, where the rules for personal data expect them.
-    Pictures, links to profiles and street addresses are left out, and so is what the schema does not name.
+    Pictures, links and street addresses are left out. What the schema does not name comes last.
 
     Raises
     ------
@@ -69,32 +73,44 @@ def _lines(record: dict[str, Any]) -> Iterator[str]:
     if basics is not None:
         yield from _basics(basics)
     for section, lines in SECTIONS.items():
-        entries = record.get(section)
-        if entries in (None, [], {}, ""):
-            continue
-        yield _HEADING.get(section, section.capitalize())
-        for entry in entries if isinstance(entries, list) else [entries]:
-            if not isinstance(entry, dict):
-                yield from filter(None, [_text(entry)])
-                continue
-            for names in lines:
-                yield from filter(None, [_line(entry, names)])
+        yield from _section(section, record.get(section), lines)
+    for section, entries in record.items():
+        if section not in SECTIONS and section not in _NO_SECTIONS:
+            yield from _section(section, entries, ())
+
+
+def _section(section: str, entries: Any, lines: tuple[str, ...]) -> Iterator[str]:
+    if not _text(entries):
+        return
+    yield _HEADING.get(section, section[:1].upper() + section[1:])
+    for entry in entries if isinstance(entries, list) else [entries]:
+        if isinstance(entry, dict):
+            yield from _entry(entry, lines)
+        else:
+            yield from filter(None, [_text(entry)])
+
+
+def _entry(entry: dict[str, Any], lines: tuple[str, ...]) -> Iterator[str]:
+    for names in lines:
+        yield from filter(None, [_line(entry, names)])
+    named = {name.strip("[]") for names in lines for name in names.split()} | _UNREAD
+    yield from filter(None, [_line(entry, [name for name in entry if name not in named])])
 
 
 def _basics(basics: Any) -> Iterator[str]:
     if not isinstance(basics, dict):
         raise ProfileError('is no JSON Resume: "basics" must be an object')
-    for names in ("name", "label", "email phone"):
-        yield from filter(None, [_line(basics, names)])
     location = basics.get("location")
     if isinstance(location, dict):
         location = _line(location, "city region countryCode")
-    yield from filter(None, [_text(location), _text(basics.get("summary"))])
+    yield from _entry(
+        {**basics, "location": location}, ("name", "label", "email phone", "location", "summary")
+    )
 
 
-def _line(entry: dict[str, Any], names: str) -> str:
+def _line(entry: dict[str, Any], names: str | list[str]) -> str:
     parts = []
-    for name in names.split():
+    for name in names.split() if isinstance(names, str) else names:
         value = entry.get(name.strip("[]"))
         parts += [_text(part) for part in value] if isinstance(value, list) else [_text(value)]
     return ", ".join(filter(None, parts))

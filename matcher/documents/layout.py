@@ -25,6 +25,8 @@ _LIGATURES: Final = str.maketrans(
         "\u200b": None,
     }
 )
+# Arial, Times and their free twins name two ligatures by private characters; on their own these are icons.
+_PRIVATE_LIGATURE: Final = re.compile(r"(?<=[^\W\d_])[\uf001\uf002]|[\uf001\uf002](?=[^\W\d_])")
 # Fonts of TeX draw an accent and then its letter: "K¨ochin", "Mu¨ller" comes apart as "Mu ¨ller" never does.
 _ACCENT: Final = re.compile(r"([¨´ˆ˜]) ?([A-Za-zı])")
 _COMBINING: Final = {"¨": "\u0308", "´": "\u0301", "ˆ": "\u0302", "˜": "\u0303"}
@@ -74,7 +76,9 @@ def join_pages(pages: Sequence[str]) -> str:
     """
     lines = [[line.strip() for line in page.split("\n") if line.strip()] for page in pages]
     text = "\n".join("\n".join(page) for page in _without_margins(lines))
-    text = text.translate(_LIGATURES)
+    text = _PRIVATE_LIGATURE.sub(
+        lambda match: "fi" if match[0] == "\uf001" else "fl", text.translate(_LIGATURES)
+    )
     text = _ACCENT.sub(lambda match: match[2].replace("ı", "i") + _COMBINING[match[1]], text)
     text = unicodedata.normalize("NFC", text)
     text = _PRIVATE.sub("", _BULLET.sub("", text))

@@ -11,7 +11,10 @@ from xml.parsers import expat
 
 from matcher.errors import ProfileError
 
-__all__: Final = ["MAXIMUM_DEPTH", "Paragraphs"]
+__all__: Final = ["LARGEST_TAG", "MAXIMUM_DEPTH", "Paragraphs"]
+
+LARGEST_TAG: Final = 2 << 20
+"""Bytes. Word keeps drawings in attributes, some of them large."""
 
 MAXIMUM_DEPTH: Final = 1_000
 """A text box in a table in a table has 60."""
@@ -78,9 +81,14 @@ class Paragraphs:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._data
         parser.StartDoctypeDeclHandler = _refuse_doctype
+        given = 0
         try:
             for chunk in chunks:
                 parser.Parse(chunk, False)
+                given += len(chunk)
+                # Older versions of expat read an unfinished tag again from its beginning with each chunk.
+                if given - parser.CurrentByteIndex > LARGEST_TAG:
+                    raise ProfileError(f"is damaged: a tag of {name} has no end")
             parser.Parse(b"", True)
         except expat.ExpatError:
             raise ProfileError(f"is damaged: {name} is not well-formed XML") from None

@@ -20,6 +20,17 @@ MOST_PAGES: Final = 200
 MOST_UNREADABLE: Final = 0.1
 """Share of characters that are none. Icons and bullets of private fonts make up 1 or 2 %."""
 
+_LIMITS: Final = {
+    "zlib_maximum_output_length": 16 << 20,
+    "lzw_maximum_output_length": 16 << 20,
+    "run_length_maximum_output_length": 16 << 20,
+    "array_based_stream_maximum_output_length": 16 << 20,
+    "stream_decoding_work_maximum_length": 64 << 20,
+    "stream_parsing_work_maximum_count": 500_000,
+    "xform_maximum_invocations_per_extraction": 500,
+}
+"""For one stream or page. A page of dense text has 10,000 operands and operators."""
+
 _MOST_TEXT: Final = 8 << 20
 # What viewers that cannot show a dynamic form or a portfolio show instead.
 _STAND_IN: Final = re.compile(
@@ -33,11 +44,23 @@ def read_pdf(data: bytes) -> str:
     Raises
     ------
     ProfileError
-        When it is encrypted, has no text layer or too many pages, or its fonts do not name their letters.
+        When it is encrypted, damaged or beyond a limit, has no text layer or too many pages, or its fonts do
+        not say which letters they draw.
     """
-    from pypdf import PdfReader
+    import pypdf
+    from pypdf.errors import LimitReachedError
 
-    reader = PdfReader(BytesIO(data))
+    # Its own limits are for books and plans; older versions have fewer of them, and the process has its own.
+    configure = getattr(pypdf, "overwrite_configuration", None)
+    if configure is not None:
+        configure(**_LIMITS)
+    try:
+        return _text(pypdf.PdfReader(BytesIO(data)))
+    except LimitReachedError:
+        raise ProfileError("has a part that is far too large: is this a CV?") from None
+
+
+def _text(reader: PdfReader) -> str:
     if reader.is_encrypted:
         _open(reader)
     count = len(reader.pages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Final
 
@@ -89,6 +90,8 @@ def recognise(data: bytes, ending: str) -> str:
     _refuse_others(data)
     if known is not None and READERS[known].isolated:
         raise ProfileError(f"is not a {READERS[known].name} file, whatever its ending says: {_ADVICE}")
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        data = data[:4096].decode("utf-16", "ignore").encode()
     if _HTML.match(data):
         return "html"
     if known in (None, "plain") and _JSON_RESUME.match(data):
