@@ -8,8 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -205,8 +204,22 @@ _RAW_HTML: Final = re.compile(r"<[a-zA-Z/!?]")
 _ANY_TAG: Final = re.compile(r"<[^>]*>")
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _VOID_TAGS: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
-# A new one ends the one before, so that they are nested no deeper than what they stand in.
-_SELF_CLOSING: Final = frozenset("p li dt dd tr td th option".split())
+# Elements that no closing tag reaches across: of any element, and of one that is not special itself.
+_SCOPES: Final = frozenset(
+    "table caption td th template object marquee applet select button svg math".split()
+)
+_SPECIAL: Final = _SCOPES | frozenset(
+    "address article aside blockquote body center colgroup dd details dialog dir div dl dt fieldset"
+    " figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup html iframe li listing main menu nav"
+    " noembed noframes noscript ol p plaintext pre script search section style summary tbody textarea"
+    " tfoot thead title tr ul xmp".split()
+)
+_ROWS_AND_CELLS: Final = frozenset("caption tbody td tfoot th thead tr".split())  # ignored outside of tables
+# What a new element ends, so that these are nested no deeper than what they stand in.
+_ENDED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+    "p": ("p",), "li": ("li", "p"), "dt": ("dt", "dd", "p"), "dd": ("dt", "dd", "p"),
+    "td": ("td", "th", "p"), "th": ("td", "th", "p"), "tr": ("tr", "td", "th", "p"),
+}  # fmt: skip
 _BLOCK_TAG: Final = re.compile(
     r"</?(?:p|div|br|li|[uod]l|d[td]|t[rdh]|table|caption|h[1-6r]|section|article|header|footer|main|nav|aside|menu"
     r"|blockquote|pre|address|center|details|summary|dialog|fieldset|legend|form|fig(?:ure|caption)|option)\b",
@@ -328,18 +341,41 @@ def _html_to_text(html: str) -> str:
 
 
 def _exceeds_depth(html: str) -> bool:
-    depth = 0
-    unclosed: Counter[str] = Counter()
+    """Return whether the tree becomes too deep; in doubt an element counts as open for longer than it is."""
+    stack: list[str] = []
     for closing, name in _tags(html):
-        if closing and unclosed[name]:  # a closing tag of nothing that is open closes nothing
-            unclosed[name] -= 1
-            depth -= 1
-        elif not closing and name not in _VOID_TAGS and name not in _SELF_CLOSING:
-            unclosed[name] += 1
-            depth += 1
-        if depth > MAXIMUM_DEPTH:
-            return True
+        if name in _ROWS_AND_CELLS and "table" not in stack:
+            continue
+        if closing:
+            if name in stack:
+                _close(stack, name)
+        elif name not in _VOID_TAGS:
+            _close_implied(stack, name)
+            stack.append(name)
+            if len(stack) > MAXIMUM_DEPTH:
+                return True
     return False
+
+
+def _close(stack: list[str], name: str) -> None:
+    """Close the innermost element of a name and all within, unless one of them does not let it be closed."""
+    barriers = _SCOPES if name in _SPECIAL else _SPECIAL
+    for position in range(len(stack) - 1, -1, -1):
+        if stack[position] == name:
+            del stack[position:]
+        elif stack[position] not in barriers:
+            continue
+        return
+
+
+def _close_implied(stack: list[str], name: str) -> None:
+    """Close what the beginning of an element ends."""
+    ended = _ENDED_BY.get(name, ())
+    position = len(stack)
+    while ended and position and (stack[position - 1] in ended or stack[position - 1] not in _SPECIAL):
+        position -= 1
+        if stack[position] in ended:
+            del stack[position:]
 
 
 def _tags(html: str) -> Iterator[tuple[str, str]]:
