@@ -69,7 +69,10 @@ FORMATS = ("markdown", "json_lines", "json_documents", "tables", "feeds", "job_p
 READING_EDGES = {
     "sources.entry": {"errors"},
     "sources.dates": set(),
-    "sources.fields": {"errors", "pay", "posting", "sources.dates", "sources.entry"},
+    "sources.exact": {"errors", "posting"},
+    "sources.fields": {"errors", "pay", "posting", "sources.dates", "sources.entry", "sources.exact"},
+    "sources.writers": {"errors", "pay", "posting", "sources.entry", "sources.exact", "sources.fields"}
+    | {"sources.json_lines", "sources.markdown"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
     "sources.json_lines": {"errors", "text", "sources.entry"},
     "sources.names": {"errors", "posting", "sources.entry"},

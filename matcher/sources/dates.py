@@ -47,7 +47,7 @@ def parse_timestamp(value: Any) -> datetime | None:
 
     Numbers from 100,000,000,000 on are milliseconds since 1970, smaller ones seconds. Text is such a number,
     ISO 8601, a date of RFC 2822 (feeds), or a day with its month in words (English, German). Without a time
-    zone it counts as UTC, without a time as midnight. Eight digits that make a date, such as 20201207, are one.
+    zone it counts as UTC, without a time as midnight. Eight digits that make a date (20201207) are one.
     Dates such as 07/12/2020 or 07.12.2020 are none: the text does not say which number is the month. Years
     outside 1970 to 2199 are no dates; the future is.
 

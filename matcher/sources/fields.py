@@ -13,6 +13,7 @@ from matcher.pay import Pay, is_pay_record, parse_pay
 from matcher.posting import RECORD_NAMES, Posting, free_name, split_hashtags
 from matcher.sources.dates import parse_timestamp
 from matcher.sources.entry import RawPosting
+from matcher.sources.exact import EXACT_FIELD, parse_exact_fields
 
 __all__: Final = ["build_posting", "parse_timestamp"]
 
@@ -46,9 +47,11 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     """
     changes = list(raw.changes)
     values: dict[str, Any] = {}
-    extra = {key: value for key, value in raw.fields.items() if key not in _NAMES}
+    exact = parse_exact_fields(raw.fields.get(EXACT_FIELD))
+    written = {key: value for key, value in raw.fields.items() if exact is None or key != EXACT_FIELD}
+    extra = {key: value for key, value in written.items() if key not in _NAMES}
     for key, name in _NAMES.items():
-        value = raw.fields.get(key)
+        value = written.get(key)
         if value is None or value == "":
             continue
         read: _Reader = _READERS.get(name, _read_text)
@@ -58,14 +61,18 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
         if coerced is None or (name == "pay" and not _is_whole(value)):
             extra[free_name(f"{key}AsWritten", extra)] = value
     if "pay" not in values:
-        _read_salary(raw.fields, values, changes)
+        _read_salary(written, values, changes)
     posting_id = values.pop("id", "") or values.get("url", "") or raw.default_id
-    if len(posting_id) > LONGEST_ID:
-        raise PostingError(f"the id has {len(posting_id):,} characters: at most {LONGEST_ID:,} are read")
-    _check_json(extra, 0)
-    if not any(values.get(name) for name in ("title", "summary", "body")):
+    _check_json(extra, 0)  # before anything walks down into it
+    posting = Posting(id=posting_id, **values, extra=extra)
+    if exact is not None:
+        posting = exact.apply(posting)
+        _check_json(posting.extra, 0)
+    if len(posting.id) > LONGEST_ID:
+        raise PostingError(f"the id has {len(posting.id):,} characters: at most {LONGEST_ID:,} are read")
+    if exact is None and not (posting.title or posting.summary or posting.body):
         raise PostingError("title, summary and body are all empty: there is nothing to match")
-    return Posting(id=posting_id, **values, extra=extra), changes
+    return posting, changes
 
 
 def _quote(value: Any) -> str:
