@@ -1,4 +1,4 @@
-"""Bytes and markup to clean text: decoding, repair of wrongly decoded characters, Markdown to text.
+"""Bytes and markup to clean text: decoding, Markdown and HTML to text.
 
 Pure functions. `matcher.analyzer` goes on from clean text to tokens.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import codecs
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from matcher.errors import PostingError
+from matcher.mojibake import repair
 from matcher.posting import Posting
 
 __all__: Final = ["Decoded", "decode", "html_to_text", "markdown_to_text", "posting_text", "repair"]
@@ -60,125 +59,6 @@ def decode(data: bytes) -> Decoded:
     return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), encoding)
 
 
-# --- repair ---------------------------------------------------------------------------------------
-#
-# "What's" saved as UTF-8 and read as Mac Roman is "What‚Äôs": each byte of a UTF-8 sequence became one
-# character outside ASCII. A table of the codecs seen in the wild turns such sequences back. Only leads
-# whose result is Latin text, punctuation, a symbol or an emoji are looked for: longer ranges would catch
-# clean text (an opening quote before an umlaut is a valid two-byte sequence in Mac Roman).
-
-_LEADS: Final = {2: range(0xC2, 0xC6), 3: (0xE2, 0xEF), 4: (0xF0,)}
-_CONTINUATION: Final = range(0x80, 0xC0)
-_WRONG_CODECS: Final = ("mac_roman", "sloppy-windows-1252", "latin-1")
-
-
-@cache
-def _broken_sequences(codec: str) -> re.Pattern[str]:
-    _register_sloppy_codecs()
-
-    def character_class(values: Iterable[int]) -> str:
-        return "[" + "".join(re.escape(bytes([value]).decode(codec)) for value in values) + "]"
-
-    following = character_class(_CONTINUATION)
-    return re.compile(
-        "|".join(f"{character_class(leads)}{following}{{{length - 1}}}" for length, leads in _LEADS.items())
-    )
-
-
-@cache
-def _register_sloppy_codecs() -> None:
-    import ftfy.bad_codecs
-
-    ftfy.bad_codecs.ok()
-
-
-def _is_plausible(text: str) -> bool:
-    return all(unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs", "Zl", "Zp") for char in text)
-
-
-# Closing signs are continuation bytes in Windows-1252: "GÅ PÅ”" and "TVÅ" before a no-break space are clean.
-_CLOSING: Final = frozenset("”“’‘…«»–—‹›\xa0")
-
-
-def _may_be_clean(match: re.Match[str]) -> bool:
-    """Return whether an upper-case letter and the sign after it are more likely what was meant."""
-    lead, sign = match[0][0], match[0][1:]
-    if sign not in _CLOSING or lead not in "ÃÄÅ":
-        return False
-    before = match.string[match.start() - 1 : match.start()]
-    if sign == "\xa0":
-        return before.isupper() or (lead != "Ã" and not before.isalpha())
-    after = match.string[match.end() : match.end() + 1]
-    return not after.isalpha() and (before.isupper() or not before.isalpha())
-
-
-def _undo(codec: str) -> Callable[[re.Match[str]], str]:
-    def replace(match: re.Match[str]) -> str:
-        if _may_be_clean(match):
-            return match[0]
-        try:
-            fixed = match[0].encode(codec).decode("utf-8")
-        except UnicodeError:
-            return match[0]
-        return fixed if _is_plausible(fixed) else match[0]
-
-    return replace
-
-
-def repair(text: str) -> str:
-    """Undo decoding with the wrong codec where the text shows it; leave clean text alone.
-
-    First the sequences that Mac Roman, Windows-1252 and Latin-1 leave behind are turned back one by
-    one, so that a line mixing good and broken characters comes out right. What still looks broken goes
-    to `ftfy`, line by line, with its cosmetic changes off (quotes stay curly, entities stay entities).
-
-    Examples
-    --------
-    >>> repair("What‚Äôs the opportunity?"), repair("für Köche – schÃ¶n")
-    ('What’s the opportunity?', 'für Köche – schön')
-    >>> repair("“Ärzte” und „Übung“ für 5 €")
-    '“Ärzte” und „Übung“ für 5 €'
-    """
-    if text.isascii():
-        return text
-    for codec in _WRONG_CODECS:
-        for _ in range(3):  # text can be broken more than once, by the same codec
-            before = text
-            text = _broken_sequences(codec).sub(_undo(codec), text)
-            if text == before:
-                break
-    if not _looks_broken(text):
-        return text
-    return "\n".join(map(_repair_line, text.split("\n")))
-
-
-def _looks_broken(text: str) -> bool:
-    from ftfy.badness import is_bad
-
-    return is_bad(text)
-
-
-def _repair_line(line: str) -> str:
-    if line.isascii() or not _looks_broken(line):
-        return line
-    doubtful = _broken_sequences("sloppy-windows-1252")
-    if not _looks_broken(doubtful.sub(lambda match: "" if _may_be_clean(match) else match[0], line)):
-        return line
-    import ftfy
-
-    config = ftfy.TextFixerConfig(
-        unescape_html=False,
-        uncurl_quotes=False,
-        fix_latin_ligatures=False,
-        fix_character_width=False,
-        fix_line_breaks=False,
-        normalization=None,
-        explain=False,
-    )
-    fixed = ftfy.fix_encoding(line, config)
-    return fixed if _is_plausible(fixed) else line
-
-
 # --- markup ---------------------------------------------------------------------------------------
 
 # A text with none of these signs and no such line holds no markup.
@@ -191,7 +71,7 @@ _BLOCK: Final = re.compile(r"\n[^\S\n]*+(?:[#>|:=~_`*]|[-+](?:[-+:|\s]|\Z)|\d+[.
 _IN_LINE: Final = {
     "<": re.compile(r"<(?:[a-zA-Z/!?]|[^\s<>]*@)"),
     "&": re.compile(r"&#?\w+;"),
-    "*": re.compile(r"\*[^*]*\*"),
+    "*": re.compile(r"\*[^*]*\*|(?<=[^\W\d_])\*in"),
     "_": re.compile(r"_(?:(?<!\w_)|(?!\w))"),  # within a word it never begins or ends emphasis
     "`": re.compile(r"`[^`]*`"),
     "]": re.compile(r"\][(:]"),
@@ -210,9 +90,9 @@ _SCOPES: Final = frozenset(
 )
 _SPECIAL: Final = _SCOPES | frozenset(
     "address article aside blockquote body center colgroup dd details dialog dir div dl dt fieldset"
-    " figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup html iframe li listing main menu nav"
-    " noembed noframes noscript ol p plaintext pre script search section style summary tbody textarea"
-    " tfoot thead title tr ul xmp".split()
+    " figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 head header hgroup html iframe li listing"
+    " main menu nav noembed noframes noscript ol p plaintext pre script search section style summary tbody"
+    " textarea tfoot thead title tr ul xmp".split()
 )
 _ROWS_AND_CELLS: Final = frozenset("caption tbody td tfoot th thead tr".split())  # ignored outside of tables
 # What a new element ends, so that these are nested no deeper than what they stand in.

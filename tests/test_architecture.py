@@ -18,6 +18,7 @@ CORE = [
     "places",
     "posting",
     "profile",
+    "mojibake",
     "text",
     "stopwords",
     "analyzer",
@@ -71,6 +72,7 @@ READING_EDGES = {
     "sources.dates": set(),
     "sources.exact": {"errors", "posting"},
     "sources.fields": {"errors", "pay", "posting", "sources.dates", "sources.entry", "sources.exact"},
+    "sources.file_names": set(),
     "sources.writers": {"errors", "pay", "posting", "sources.entry", "sources.exact", "sources.fields"}
     | {"sources.json_lines", "sources.markdown"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
@@ -117,7 +119,7 @@ FACES = [
     *("pages.markup", "pages.plots", "pages.page", "pages.drift_page", "pages"),
     *("report", "generation_report"),
     *("commands", "commands.group", "commands.options", "commands.output"),
-    *("commands.training", "commands.ranking", "commands.models"),
+    *("commands.training", "commands.ranking", "commands.models", "commands.converting"),
     *("cli", "__main__", "__init__"),
 ]
 # The store knows nothing of ranking: its modules may import the errors and each other, up the page.

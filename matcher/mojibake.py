@@ -1,0 +1,186 @@
+"""Repair of text that was decoded with the wrong codec; clean text stays as it is, and costs one search.
+
+"What's" saved as UTF-8 and read as Mac Roman is "What‚Äôs": each byte of a UTF-8 sequence became one
+character outside ASCII. A table of the codecs seen in the wild turns such sequences back. Only leads whose
+result is Latin text, punctuation, a symbol or an emoji are looked for: longer ranges would catch clean
+text (an opening quote before an umlaut is a valid two-byte sequence in Mac Roman).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+__all__: Final = ["repair"]
+
+_LEADS: Final = {2: range(0xC2, 0xC6), 3: (0xE2, 0xEF), 4: (0xF0,)}
+_ALL_LEADS: Final = {2: range(0xC2, 0xE0), 3: range(0xE0, 0xF0), 4: range(0xF0, 0xF5)}
+_CONTINUATION: Final = range(0x80, 0xC0)
+_MOST_TIMES: Final = 3
+"""How often text can have been broken by the same codec."""
+
+
+def _characters(codec: str) -> str:
+    """Return the character of each byte; one that the codec lacks is read as the control character."""
+    read = (bytes([value]).decode(codec, "replace") for value in range(256))
+    return "".join(chr(value) if char == "\ufffd" else char for value, char in enumerate(read))
+
+
+_TABLES: Final = {codec: _characters(codec) for codec in ("mac_roman", "cp1252", "latin-1")}
+_BYTES: Final[Mapping[str, dict[int, int]]] = {
+    codec: {ord(char): value for value, char in enumerate(table)} for codec, table in _TABLES.items()
+}
+
+
+def _class(characters: Iterable[str]) -> str:
+    return "[" + "".join(map(re.escape, sorted(set(characters)))) + "]"
+
+
+def _sequences(table: str, leads_by_length: Mapping[int, Iterable[int]]) -> str:
+    following = _class(table[value] for value in _CONTINUATION)
+    return "|".join(
+        f"{_class(table[value] for value in leads)}{following}{{{length - 1}}}"
+        for length, leads in leads_by_length.items()
+    )
+
+
+_BROKEN: Final = {codec: re.compile(_sequences(table, _LEADS)) for codec, table in _TABLES.items()}
+
+
+def _suspicion() -> re.Pattern[str]:
+    """Return what all broken text matches and next to no clean text does.
+
+    It begins with one character class, which a search runs through fastest.
+    """
+    any_lead = {table[value] for table in _TABLES.values() for leads in _LEADS.values() for value in leads}
+    controls = [chr(value) for value in range(0x80, 0xA0) if value != 0x85]
+    rare_leads = {_TABLES["cp1252"][value] for leads in _ALL_LEADS.values() for value in leads}
+    central = _characters("cp1250")
+    cyrillic = _characters("cp1251")
+    box_drawing = [chr(value) for value in range(0x2550, 0x256D)] + ["├", "┬", "Γ"]
+    parts = [
+        _class(controls),
+        *(_sequences(table, _LEADS) for table in _TABLES.values()),
+        # Text in other scripts comes in runs; a single pair is more often a letter and a quotation mark.
+        f"(?:{_sequences(_TABLES['cp1252'], _ALL_LEADS)}){{2}}",
+        _sequences(central, {2: range(0xC3, 0xC6), 3: (0xE2,)}),
+        f"(?:{_sequences(cyrillic, {2: (0xD0, 0xD1)})}){{2}}",
+        f"{_class(box_drawing)}[^\x00-\x7f\u2500-\u257f]",
+    ]
+    first = (
+        any_lead
+        | set(controls)
+        | rare_leads
+        | set(box_drawing)
+        | {central[value] for value in (0xC3, 0xC4, 0xC5, 0xE2)}
+        | {cyrillic[value] for value in (0xD0, 0xD1)}
+    )
+    return re.compile(f"(?={_class(first)})(?:{'|'.join(parts)}|â€\ufffd)")
+
+
+_SUSPICIOUS: Final = _suspicion()
+
+# Closing signs are continuation bytes in Windows-1252: "GÅ PÅ”" and "TVÅ" before a no-break space are clean.
+_CLOSING: Final = frozenset("”“’‘…«»–—‹›\xa0")
+_SYMBOL_FONT: Final = range(0xF000, 0xF100)  # where Word keeps the bullets of Symbol and Wingdings
+
+
+def _is_plausible(text: str) -> bool:
+    return all(unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs", "Zl", "Zp") for char in text)
+
+
+def _may_be_clean(match: re.Match[str]) -> bool:
+    """Return whether an upper-case letter and the sign after it are more likely what was meant."""
+    lead, sign = match[0][0], match[0][1:]
+    if sign not in _CLOSING or lead not in "ÃÄÅ":
+        return False
+    before = match.string[match.start() - 1 : match.start()]
+    if sign == "\xa0":
+        return before.isupper() or (lead != "Ã" and not before.isalpha())
+    after = match.string[match.end() : match.end() + 1]
+    return not after.isalpha() and (before.isupper() or not before.isalpha())
+
+
+def _undo(codec: str) -> Callable[[re.Match[str]], str]:
+    values = _BYTES[codec]
+
+    def replace(match: re.Match[str]) -> str:
+        if _may_be_clean(match):
+            return match[0]
+        try:
+            fixed = match[0].translate(values).encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            return match[0]
+        if ord(fixed[0]) in _SYMBOL_FONT:
+            return "•"
+        return fixed if _is_plausible(fixed) else match[0]
+
+    return replace
+
+
+_UNDO: Final = {codec: _undo(codec) for codec in _TABLES}
+
+
+def repair(text: str) -> str:
+    """Undo decoding with the wrong codec where the text shows it; leave clean text alone.
+
+    First the sequences that Mac Roman, Windows-1252 and Latin-1 leave behind are turned back one by
+    one, so that a line mixing good and broken characters comes out right. What still looks broken goes
+    to `ftfy`, line by line, with its cosmetic changes off (quotes stay curly, entities stay entities).
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> repair("What‚Äôs the opportunity?"), repair("für Köche – schÃ¶n")
+    ('What’s the opportunity?', 'für Köche – schön')
+    >>> repair("“Ärzte” und „Übung“ für 5 €")
+    '“Ärzte” und „Übung“ für 5 €'
+    """
+    if text.isascii() or not _SUSPICIOUS.search(text):
+        return text
+    text = text.replace("â€\ufffd", "”")  # the one sign in use whose last byte Windows-1252 lacks
+    for codec, broken in _BROKEN.items():
+        for _ in range(_MOST_TIMES):
+            before = text
+            text = broken.sub(_UNDO[codec], text)
+            if text == before:
+                break
+    if not _SUSPICIOUS.search(text) or not _looks_broken(text):
+        return text
+    return "\n".join(map(_repair_line, text.split("\n")))
+
+
+def _looks_broken(text: str) -> bool:
+    from ftfy.badness import is_bad
+
+    return is_bad(text)
+
+
+def _repair_line(line: str) -> str:
+    if line.isascii() or not _looks_broken(line):
+        return line
+    without = _BROKEN["cp1252"].sub(lambda match: "" if _may_be_clean(match) else match[0], line)
+    if not _looks_broken(without):
+        return line
+    import ftfy
+
+    config = ftfy.TextFixerConfig(
+        unescape_html=False,
+        uncurl_quotes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        fix_line_breaks=False,
+        normalization=None,
+        explain=False,
+    )
+    fixed = ftfy.fix_encoding(line, config)
+    return fixed if _is_plausible(fixed) else line
