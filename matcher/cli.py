@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from matcher._version import __version__
+from matcher.commands.converting import convert
 from matcher.commands.group import ClearGroup
 from matcher.commands.models import compact, history, info, rollback, verify
 from matcher.commands.ranking import explain, rank
@@ -35,4 +36,5 @@ def main() -> None:
 
 main.add_section("Rank", rank, explain)
 main.add_section("Train", train, retrain)
+main.add_section("Convert", convert)
 main.add_section("Look after models", info, history, rollback, verify, compact)

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.catalogue import NO_DATE, Catalogue, Categories
+from matcher.countries import country_code
 from matcher.errors import FilterError, OptionError, PostingError
-from matcher.places import is_remote
+from matcher.places import is_remote, parse_places
 from matcher.posting import (
     normalise_hashtag,
     normalise_hashtags,
@@ -162,6 +163,22 @@ def _parse_tags(name: str) -> Callable[[Any], list[str]]:
     return parse
 
 
+def _parse_countries(name: str) -> Callable[[Any], list[str]]:
+    def parse(value: Any) -> list[str]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, (list, tuple, set, frozenset)) or not values:
+            raise _fail(name, value, "the name or code of a country, or a list of them")
+        codes = set()
+        for text in values:
+            code = country_code(text) if isinstance(text, str) else ""
+            if not code:
+                raise _fail(name, text, "a country in English or German, or its code of two letters")
+            codes.add(code)
+        return sorted(codes)
+
+    return parse
+
+
 def _parse_moment(name: str) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         try:
@@ -241,6 +258,12 @@ def _select_remote(catalogue: Catalogue, wanted: bool) -> Mask:
     return _select_values(catalogue.locations, lambda value: is_remote(value) == wanted)
 
 
+def _select_country(catalogue: Catalogue, wanted: list[str]) -> Mask:
+    return _select_values(
+        catalogue.locations, lambda value: any(place.country in wanted for place in parse_places(value))
+    )
+
+
 def _select_posted_since(catalogue: Catalogue, since: int) -> Mask:
     mask: Mask = (catalogue.posted >= since) & (catalogue.posted != NO_DATE)
     return mask
@@ -294,6 +317,13 @@ FILTERS: Final[Mapping[str, Filter]] = {
             _parse_words("company"),
             _select_words("companies"),
             ["Beck"],
+        ),
+        Filter(
+            "country",
+            "Keep postings whose location names this country (name or code); repeat for alternatives.",
+            _parse_countries("country"),
+            _select_country,
+            ["Germany"],
         ),
         Filter(
             "posted_since",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from matcher import FilterError, Posting
 from matcher.catalogue import Catalogue
+from matcher.countries import country_code
 from matcher.filters import FILTERS, select_postings
 from tests.strategies import COMPANIES, JOB_TYPES, PLACES, TAGS, anything, boards
 
@@ -203,6 +204,9 @@ PLAIN = {
     "company": lambda posting, value: _says(posting.company, value),
     "job_type": lambda posting, value: _squeezed(posting.job_type) in set(map(_squeezed, value)),
     "remote": lambda posting, value: posting.remote == value,
+    "country": lambda posting, value: bool(
+        {country_code(name) for name in value} & {place.country for place in posting.places}
+    ),
     "posted_since": lambda posting, value: posting.posted is not None and posting.posted >= value,
     "hashtags_any": lambda posting, value: bool(_tags(value) & set(posting.hashtags)),
     "hashtags_all": lambda posting, value: _tags(value) <= set(posting.hashtags),
@@ -219,6 +223,7 @@ VALUES = {
     "company": _some([*COMPANIES, "sons", "beck sons", "GmbH", "Nord"]),
     "job_type": _some([*JOB_TYPES, "FULL TIME", "part-time", "full"]),
     "remote": st.booleans(),
+    "country": _some(["Germany", "Deutschland", "de", "UK", "Irland", "CH", "France"]),
     "posted_since": st.datetimes(datetime(2024, 1, 1), datetime(2026, 12, 31), timezones=st.just(UTC)).map(
         lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     ),
@@ -374,3 +379,28 @@ def test_any_text_in_a_posting_can_be_filtered(location: str, tag: str):
             assert kept([posting], **{field: location}) == ["1"]
     if posting.hashtags:
         assert kept([posting], hashtags_all=[tag]) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ("Germany", ["Aalen, DE", "Basel, CH or remote (DE/AT)", "Fulda, Deutschland", "Kelheim, Bayern"]),
+        (
+            "Deutschland",
+            ["Aalen, DE", "Basel, CH or remote (DE/AT)", "Fulda, Deutschland", "Kelheim, Bayern"],
+        ),
+        ("de", ["Aalen, DE", "Basel, CH or remote (DE/AT)", "Fulda, Deutschland", "Kelheim, Bayern"]),
+        ("united kingdom", ["Leeds, England", "Remote, UK or Ireland"]),
+        (["IE", "US"], ["Columbus, IN", "Delaware", "Remote, UK or Ireland"]),
+        ("India", []),
+    ],
+)
+def test_a_country_is_found_whatever_it_is_called(wanted: Any, expected: list[str]):
+    board = places("Aalen, DE", "Fulda, Deutschland", "Kelheim, Bayern", "Berlin", "Leeds, England")
+    board += places("Columbus, IN", "Basel, CH or remote (DE/AT)", "Remote, UK or Ireland", "Delaware")
+    assert kept(board, country=wanted) == expected
+
+
+def test_an_unknown_country_is_named_in_the_error():
+    with pytest.raises(FilterError, match="'Atlantis'"):
+        FILTERS["country"].parse(["Germany", "Atlantis"])
