@@ -288,7 +288,7 @@ def _previous_is_itself() -> bytes:
 
 
 HOSTILE: Mapping[str, tuple[Callable[[], bytes], str]] = {
-    "docx that unpacks to a gigabyte": (lambda: _bomb("word/document.xml"), "unpacks to more than 16 MB"),
+    "docx that unpacks to a gigabyte": (lambda: _bomb("word/document.xml"), "unpacks to more than 8 MB"),
     "docx whose directory lies": (lambda: _bomb("word/document.xml", declared=1_000), "damaged"),
     "docx with a billion laughs": (lambda: _with_doctype(LAUGHS), "document type"),
     "docx that fetches a file": (lambda: _with_doctype(FETCHES), "document type"),
@@ -299,8 +299,8 @@ HOSTILE: Mapping[str, tuple[Callable[[], bytes], str]] = {
         "packed in a way",
     ),
     "docx behind a password": (_locked, "password"),
-    "docx of 170,000 paragraphs": (lambda: docx(paragraph(WORDS) * 170_000), "bytes of text"),
-    "docx with an attribute of 15 MB": (lambda: docx(f'<w:p w:a="{"x" * (15 << 20)}"/>'), "has no end"),
+    "docx of 80,000 paragraphs": (lambda: docx(paragraph(WORDS) * 80_000), "characters of text"),
+    "docx with an attribute of 7 MB": (lambda: docx(f'<w:p w:a="{"x" * (7 << 20)}"/>'), "has no end"),
     "docx that stops in the middle": (lambda: docx(paragraph(WORDS))[:300], "no zip archive"),
     "docx whose XML stops in the middle": (
         lambda: zipped({"word/document.xml": document(paragraph(WORDS))[:-20]}),
@@ -312,7 +312,7 @@ HOSTILE: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "Pages file": (lambda: zipped({"Index/Document.iwa": "x"}), "Pages"),
     "odt that unpacks to a gigabyte": (
         lambda: zipped({"mimetype": "application/vnd.oasis.opendocument.text"}) + _bomb("content.xml"),
-        "unpacks to more than 16 MB",
+        "unpacks to more than 8 MB",
     ),
     "odt behind a password": (
         lambda: odt(WORDS, more={"META-INF/manifest.xml": "<manifest><encryption-data/></manifest>"}),
@@ -332,7 +332,7 @@ HOSTILE: Mapping[str, tuple[Callable[[], bytes], str]] = {
     "pdf whose pages hold themselves": (_own_parent, "damaged|no text layer|nested"),
     "pdf whose form draws itself": (_own_form, "no text layer|damaged|nested"),
     "pdf of ten levels of forms": (_form_bomb, "damaged|does not say|too large"),
-    "pdf whose page unpacks to 400 MB": (lambda: pdf(b" " * (400 << 20)), "too large"),
+    "pdf whose page unpacks to 64 MB": (lambda: pdf(b" " * (64 << 20)), "too large"),
     "pdf packed three times": (_filters, "too large"),
     "pdf of 300,000 operators": (_many_operators, "too large"),
     "pdf with a font of two billion letters": (_wide_map, "too large|damaged"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 from typing import Final
 
-from matcher.documents.layout import require_words
+from matcher.documents.layout import require_words, spell_out
 from matcher.documents.office_xml import Paragraphs
 from matcher.documents.zipped import Archive
 from matcher.errors import ProfileError
@@ -55,7 +55,7 @@ def read_docx(data: bytes) -> str:
     lines = body.lines
     before = _lines_of(archive, [part for kind in _BEFORE for part in related.targets(kind)], hidden.hidden)
     after = _lines_of(archive, [part for kind in _AFTER for part in related.targets(kind)], hidden.hidden)
-    return require_words("\n".join([*before, *lines, *after]))
+    return require_words(spell_out("\n".join([*before, *lines, *after]).replace("\xad", "")))
 
 
 def _lines_of(archive: Archive, parts: list[str], hidden: set[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from matcher.errors import ProfileError
 
-__all__: Final = ["join_pages", "require_words", "unreadable_share"]
+__all__: Final = ["join_pages", "require_words", "spell_out", "unreadable_share"]
 
 _LIGATURES: Final = str.maketrans(
     {
@@ -76,15 +76,25 @@ def join_pages(pages: Sequence[str]) -> str:
     """
     lines = [[line.strip() for line in page.split("\n") if line.strip()] for page in pages]
     text = "\n".join("\n".join(page) for page in _without_margins(lines))
-    text = _PRIVATE_LIGATURE.sub(
-        lambda match: "fi" if match[0] == "\uf001" else "fl", text.translate(_LIGATURES)
-    )
+    text = spell_out(text)
     text = _ACCENT.sub(lambda match: match[2].replace("ı", "i") + _COMBINING[match[1]], text)
-    text = unicodedata.normalize("NFC", text)
-    text = _PRIVATE.sub("", _BULLET.sub("", text))
+    text = _PRIVATE.sub("", _BULLET.sub("", unicodedata.normalize("NFC", text)))
     text = "\n".join(_unspaced(line) for line in text.split("\n"))
     text = _unhyphenated(text).replace("\xad", "")
     return "\n".join(line for line in (" ".join(line.split()) for line in text.split("\n")) if line)
+
+
+def spell_out(text: str) -> str:
+    """Return the text with letters for ligatures, and accents on their letters.
+
+    Examples
+    --------
+    >>> spell_out("of\\ufb01ce, u\\u0308ber")
+    'office, über'
+    """
+    text = text.translate(_LIGATURES)
+    text = _PRIVATE_LIGATURE.sub(lambda match: "fi" if match[0] == "\uf001" else "fl", text)
+    return unicodedata.normalize("NFC", text)
 
 
 def _without_margins(pages: list[list[str]]) -> list[list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from matcher.documents.layout import require_words
+from matcher.documents.layout import require_words, spell_out
 from matcher.documents.office_xml import Paragraphs
 from matcher.documents.zipped import Archive
 from matcher.errors import ProfileError
@@ -42,7 +42,7 @@ def read_odt(data: bytes) -> str:
         body.parse(archive.chunks("styles.xml"), "styles.xml")
     margins, body.lines = list(dict.fromkeys(body.lines)), []
     body.parse(archive.chunks("content.xml"), "content.xml")
-    return require_words("\n".join(margins + body.lines))
+    return require_words(spell_out("\n".join(margins + body.lines).replace("\xad", "")))
 
 
 class _Manifest(Paragraphs):

@@ -11,10 +11,13 @@ from xml.parsers import expat
 
 from matcher.errors import ProfileError
 
-__all__: Final = ["LARGEST_TAG", "MAXIMUM_DEPTH", "Paragraphs"]
+__all__: Final = ["LARGEST_TAG", "MAXIMUM_DEPTH", "MOST_TEXT", "Paragraphs"]
 
 LARGEST_TAG: Final = 2 << 20
 """Bytes. Word keeps drawings in attributes, some of them large."""
+
+MOST_TEXT: Final = 1 << 20
+"""Characters. A CV has a few thousand."""
 
 MAXIMUM_DEPTH: Final = 1_000
 """A text box in a table in a table has 60."""
@@ -46,6 +49,7 @@ class Paragraphs:
         self.lines: list[str] = []
         self.path: list[str] = []
         self._open: list[tuple[int, list[str]]] = []
+        self._written = 0
         self._hidden = 0  # depth of the outermost hidden element, 0 when there is none
 
     def opened(self, name: str, attributes: dict[str, str]) -> None:
@@ -54,6 +58,9 @@ class Paragraphs:
     def write(self, text: str) -> None:
         """Add text to the paragraph that is open."""
         if self._open and not self._hidden:
+            self._written += len(text)
+            if self._written > MOST_TEXT:
+                raise ProfileError(f"holds more than {MOST_TEXT:,} characters of text: is this a CV?")
             self._open[-1][1].append(text)
 
     def begin(self) -> None:

@@ -48,7 +48,7 @@ def read_pdf(data: bytes) -> str:
         not say which letters they draw.
     """
     import pypdf
-    from pypdf.errors import LimitReachedError
+    from pypdf.errors import DependencyError, LimitReachedError
 
     # Its own limits are for books and plans; older versions have fewer of them, and the process has its own.
     configure = getattr(pypdf, "overwrite_configuration", None)
@@ -58,6 +58,10 @@ def read_pdf(data: bytes) -> str:
         return _text(pypdf.PdfReader(BytesIO(data)))
     except LimitReachedError:
         raise ProfileError("has a part that is far too large: is this a CV?") from None
+    except DependencyError:
+        raise ProfileError(
+            "is encrypted (AES): pip install cryptography, or save it without protection, then try again"
+        ) from None
 
 
 def _text(reader: PdfReader) -> str:
@@ -90,13 +94,9 @@ def _text(reader: PdfReader) -> str:
 
 def _open(reader: PdfReader) -> None:
     """Try the empty password, with which everybody may read a file that is only protected from changes."""
-    from pypdf.errors import DependencyError
-
     try:
         opened = bool(reader.decrypt(""))
-    except (DependencyError, NotImplementedError):
-        raise ProfileError(
-            "is encrypted (AES): pip install cryptography, or save it without protection, then try again"
-        ) from None
+    except NotImplementedError:
+        raise ProfileError("is encrypted in an unusual way: save it without protection") from None
     if not opened:
         raise ProfileError("is encrypted: save it without a password")

@@ -15,7 +15,7 @@ __all__: Final = ["MOST_MEMBERS", "MOST_UNPACKED", "Archive"]
 MOST_MEMBERS: Final = 2_000
 """A CV has a few dozen, and one a picture."""
 
-MOST_UNPACKED: Final = 16 << 20
+MOST_UNPACKED: Final = 8 << 20
 """Bytes, of all parts that are read; pictures are not. A long CV has half a million."""
 
 _CHUNK: Final = 64 << 10
