@@ -71,7 +71,7 @@ _BLOCK: Final = re.compile(r"\n[^\S\n]*+(?:[#>|:=~_`*]|[-+](?:[-+:|\s]|\Z)|\d+[.
 _IN_LINE: Final = {
     "<": re.compile(r"<(?:[a-zA-Z/!?]|[^\s<>]*@)"),
     "&": re.compile(r"&#?\w+;"),
-    "*": re.compile(r"\*[^*]*\*|(?<=[^\W\d_])\*in"),
+    "*": re.compile(r"\*[^*]*\*|^(?: {0,3}\t| {4}).*[^\W\d_]\*in", re.MULTILINE),
     "_": re.compile(r"_(?:(?<!\w_)|(?!\w))"),  # within a word it never begins or ends emphasis
     "`": re.compile(r"`[^`]*`"),
     "]": re.compile(r"\][(:]"),
