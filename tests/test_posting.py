@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher import Posting, PostingError
+from matcher.pay import Pay
 from matcher.posting import RECORD_NAMES, normalise_hashtag, split_hashtags
 
 PROPERTY = settings(max_examples=150, deadline=None)
@@ -32,6 +33,8 @@ postings = st.builds(
     **dict.fromkeys(("apply_url", "host", "company_website", "logo_url"), plain),
     hashtags=st.lists(plain, max_size=5),
     posted=st.none() | moments,
+    valid_through=st.none() | moments,
+    pay=st.none() | st.builds(Pay, st.floats(1, 1e9), currency=st.sampled_from(["", "EUR", "$"])),
     featured=st.integers(-(10**6), 10**12),
     extra=st.dictionaries(
         plain.filter(lambda key: key not in RECORD_NAMES.values()), json_values, max_size=4
