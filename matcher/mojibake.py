@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-__all__: Final = ["repair"]
+__all__: Final = ["is_suspicious", "repair"]
 
 _LEADS: Final = {2: range(0xC2, 0xC6), 3: (0xE2, 0xEF), 4: (0xF0,)}
 _ALL_LEADS: Final = {2: range(0xC2, 0xE0), 3: range(0xE0, 0xF0), 4: range(0xF0, 0xF5)}
@@ -123,6 +123,17 @@ def _undo(codec: str) -> Callable[[re.Match[str]], str]:
 _UNDO: Final = {codec: _undo(codec) for codec in _TABLES}
 
 
+def is_suspicious(text: str) -> bool:
+    """Return whether a text is worth repairing; no part of one that is not would be changed by `repair`.
+
+    Examples
+    --------
+    >>> is_suspicious("schÃ¶n"), is_suspicious("„schön“")
+    (True, False)
+    """
+    return not text.isascii() and bool(_SUSPICIOUS.search(text))
+
+
 def repair(text: str) -> str:
     """Undo decoding with the wrong codec where the text shows it; leave clean text alone.
 
@@ -145,7 +156,7 @@ def repair(text: str) -> str:
     >>> repair("“Ärzte” und „Übung“ für 5 €")
     '“Ärzte” und „Übung“ für 5 €'
     """
-    if text.isascii() or not _SUSPICIOUS.search(text):
+    if not is_suspicious(text):
         return text
     text = text.replace("â€\ufffd", "”")  # the one sign in use whose last byte Windows-1252 lacks
     for codec, broken in _BROKEN.items():

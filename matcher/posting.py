@@ -11,6 +11,8 @@ import unicodedata
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from matcher.errors import PostingError
@@ -54,6 +56,7 @@ RECORD_NAMES: Final[Mapping[str, str]] = {
 }
 """Attribute of `Posting` -> the name of that field in front matter and JSON."""
 
+_LONGEST_KNOWN: Final = 64
 _TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
 _TAG_START: Final = re.compile(r"(?:^|(?<=[\s,;|]))[#＃]+|(?<=\w)[#＃](?=\w)")
 _SEVERAL_TAGS: Final = re.compile(r"[,;|\n]|[^\s,;|#]\s*[#＃]\w")
@@ -136,11 +139,17 @@ def normalise_hashtags(tags: Iterable[str]) -> list[str]:
     >>> normalise_hashtags(["Machine Learning", "#a #b", "c,d", "C#"])
     ['machinelearning', 'a', 'b', 'c', 'd', 'c#']
     """
-    split = (
-        [normalise_hashtag(tag)] if tag.isalnum() or not _SEVERAL_TAGS.search(tag) else split_hashtags(tag)
-        for tag in tags
-    )
-    return _unique(tag for part in split for tag in part)
+    forms = (_known_forms(tag) if len(tag) <= _LONGEST_KNOWN else _normal_forms(tag) for tag in tags)
+    return _unique(tag for part in forms for tag in part)
+
+
+def _normal_forms(tag: str) -> tuple[str, ...]:
+    if tag.isalnum() or not _SEVERAL_TAGS.search(tag):
+        return (normalise_hashtag(tag),)
+    return tuple(split_hashtags(tag))
+
+
+_known_forms: Final = lru_cache(maxsize=1 << 14)(_normal_forms)  # most hashtags were met before
 
 
 def _unique(tags: Iterable[str]) -> list[str]:
@@ -258,7 +267,7 @@ class Posting:
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not self.id.strip() or not self.id.isprintable():
             raise PostingError(f"a posting needs a non-empty id without control characters, got {self.id!r}")
-        for name in _TEXT_FIELDS:
+        for name in _TEXT_FIELDS if set(map(type, _texts_of(self))) != _ONLY_TEXT else ():
             if not isinstance(getattr(self, name), str):
                 raise PostingError(f"posting {self.id!r}: {name} must be text, got {getattr(self, name)!r}")
         if isinstance(self.featured, bool) or not isinstance(self.featured, int):
@@ -278,7 +287,7 @@ class Posting:
         object.__setattr__(self, "hashtags", self._normal_hashtags())
         for name in _MOMENTS:
             moment = getattr(self, name)
-            if moment is None:
+            if moment is None or (moment.tzinfo is UTC and not moment.microsecond % 1_000):
                 continue
             try:
                 object.__setattr__(self, name, from_milliseconds(to_milliseconds(moment)))
@@ -415,3 +424,5 @@ _MOMENTS: Final = ("posted", "valid_through")
 _TEXT_FIELDS: Final = tuple(
     item.name for item in fields(Posting) if item.type == "str" and item.name not in ("id", "featured")
 )
+_texts_of: Final = attrgetter(*_TEXT_FIELDS)
+_ONLY_TEXT: Final = {str}

@@ -46,6 +46,11 @@ def decode(data: bytes) -> Decoded:
     >>> decode("Köchin".encode("cp1252"))
     Decoded(text='Köchin', encoding='windows-1252')
     """
+    if b"\0" not in data and b"\r" not in data and not data.startswith(codecs.BOM_UTF8):
+        try:
+            return Decoded(data.decode(), "utf-8")
+        except UnicodeDecodeError:
+            pass
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text, encoding = data.decode("utf-16", errors="replace"), "utf-16"
     else:

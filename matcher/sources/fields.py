@@ -48,11 +48,16 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     changes = list(raw.changes)
     values: dict[str, Any] = {}
     exact = parse_exact_fields(raw.fields.get(EXACT_FIELD))
-    written = {key: value for key, value in raw.fields.items() if exact is None or key != EXACT_FIELD}
+    written = raw.fields
+    if exact is not None:
+        written = {key: value for key, value in written.items() if key != EXACT_FIELD}
     extra = {key: value for key, value in written.items() if key not in _NAMES}
     for key, name in _NAMES.items():
         value = written.get(key)
         if value is None or value == "":
+            continue
+        if type(value) is str and name not in _READERS:
+            values[name] = value.strip()
             continue
         read: _Reader = _READERS.get(name, _read_text)
         coerced = read(key, value, changes)
@@ -63,7 +68,8 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     if "pay" not in values:
         _read_salary(written, values, changes)
     posting_id = values.pop("id", "") or values.get("url", "") or raw.default_id
-    _check_json(extra, 0)  # before anything walks down into it
+    if extra:
+        _check_json(extra, 0)  # before anything walks down into it
     posting = Posting(id=posting_id, **values, extra=extra)
     if exact is not None:
         posting = exact.apply(posting)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from matcher.errors import PostingError
+from matcher.mojibake import is_suspicious
 from matcher.sources.entry import LARGEST_POSTING, RawPosting
 from matcher.text import decode, repair
 
@@ -71,17 +72,15 @@ def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError
     try:
         decoded = decode(data)
         changes = [] if decoded.encoding == "utf-8" else [f"not UTF-8: read as {decoded.encoding}"]
-        fields = json.loads(
-            decoded.text,
-            object_pairs_hook=_unique_fields,
-            parse_constant=_refuse_constant,
-            parse_float=_parse_float,
-        )
+        fields = _DECODER.decode(decoded.text)
         if not isinstance(fields, dict):
             raise PostingError('expected an object with fields, such as {"title": "Cook"}')
-        repaired = repair_strings(fields)
-        if repaired != fields:
-            changes.append("wrongly decoded characters repaired")
+        # Only an escape hides characters from the search through the whole line.
+        if "\\u" in decoded.text or is_suspicious(decoded.text):
+            repaired = repair_strings(fields)
+            if repaired != fields:
+                changes.append("wrongly decoded characters repaired")
+            fields = repaired
     except PostingError as error:
         return PostingError(error.reason, line=line)
     except RecursionError:
@@ -89,7 +88,7 @@ def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError
     except ValueError as error:
         within = getattr(error, "lineno", 1) - 1
         return PostingError(f"not valid JSON ({error})", line=line + within)
-    return RawPosting(repaired, line, f"{name}:{line}", changes)
+    return RawPosting(fields, line, f"{name}:{line}", changes)
 
 
 def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -110,6 +109,11 @@ def _parse_float(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise PostingError(f"{reprlib.repr(text)} is too large a number")
     return number
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique_fields, parse_constant=_refuse_constant, parse_float=_parse_float
+)
 
 
 def repair_strings(value: Any) -> Any:

@@ -31,7 +31,9 @@ MOST_NODES: Final = 2_000
 DEEPEST_NESTING: Final = 3
 
 _FENCE: Final = re.compile(r"(?:---|\.\.\.)[ \t]*\Z")
+_END: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
 _FIELD: Final = re.compile(r"""([ \t]*(?:"[^"]*"|'[^']*'|[A-Za-z_][\w -]*?)[ \t]*:)([ \t]+|$)(.*)$""")
+_UNQUOTED_HASH: Final = re.compile(r"""^(?![\w-]++:[ \t]++["'])[^\n#]*+#""", re.MULTILINE)
 _ITEM: Final = re.compile(r"([ \t]*-)([ \t]+)(#\S.*)$")
 _CUT_OFF: Final = re.compile(r"(?:^|[\s\[,])#\S|\s#$")
 _STARTS_FRONT_MATTER: Final = re.compile(rb"---[ \t]*\r?\n\Z")
@@ -39,6 +41,7 @@ _STARTS_KEY: Final = re.compile(rb"[A-Za-z_][\w-]*[ \t]*:")
 _STARTS_KNOWN_KEY: Final = re.compile(
     rb"(?:" + b"|".join(re.escape(key.encode()) for key in RECORD_NAMES.values()) + rb")[ \t]*:"
 )
+_MAY_START: Final = re.compile(rb"\n---[ \t]*+\r?\n[A-Za-z_\xef]")
 _BOM: Final = b"\xef\xbb\xbf"
 _NULLS: Final = ("~", "null", "Null", "NULL")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -76,13 +79,16 @@ class StrictHandler(BaseHandler):
         >>> StrictHandler().split("---\\ntitle: Cook\\n---\\nText")
         ('title: Cook', 'Text')
         """
-        lines = text.split("\n")
-        if lines[0].rstrip() != "---":
+        first = text.partition("\n")[0]
+        if first.rstrip() != "---":
             raise PostingError("no front matter: start the file with a line '---'", line=self.first_line)
-        for number, line in enumerate(lines[1:], 1):
-            if _FENCE.match(line):
-                return "\n".join(lines[1:number]), "\n".join(lines[number + 1 :])
-        raise PostingError("the front matter is not closed: end it with a line '---'", line=self.first_line)
+        start = len(first) + 1
+        end = _END.search(text, start)
+        if end is None or start > len(text):
+            raise PostingError(
+                "the front matter is not closed: end it with a line '---'", line=self.first_line
+            )
+        return text[start : max(end.start() - 1, start)], text[end.end() + 1 :]
 
     def load(self, fm: str) -> dict[str, Any]:
         """Parse front matter into strings, lists and mappings of strings.
@@ -102,7 +108,7 @@ class StrictHandler(BaseHandler):
                 f"front matter of {len(fm):,} characters: at most {LARGEST_FRONT_MATTER:,} are read",
                 line=self.first_line,
             )
-        quoted = _quote_comments(fm) if "#" in fm else fm
+        quoted = _quote_comments(fm) if _UNQUOTED_HASH.search(fm) else fm
         if quoted != fm:
             self.changes.append("text after an unquoted # is a comment in YAML: read as text")
         try:
@@ -120,7 +126,17 @@ class StrictHandler(BaseHandler):
     def _build(self, fm: str) -> dict[str, Any]:
         root: Any = None
         stack: list[_Container] = []
-        for number, event in enumerate(yaml.parse(fm, Loader=_LOADER)):
+        for number, event in enumerate(_events(fm)):
+            if (  # nearly all events
+                type(event) is yaml.ScalarEvent
+                and stack
+                and event.tag is event.anchor is None
+                and number <= MOST_NODES
+            ):
+                value: Any = event.value if event.style or event.value not in _NULLS else ""
+                if reason := stack[-1].add(value):
+                    raise self._refuse(reason, event.start_mark)
+                continue
             if isinstance(event, yaml.CollectionEndEvent):
                 stack.pop()
                 continue
@@ -140,6 +156,15 @@ class StrictHandler(BaseHandler):
         if not isinstance(root, dict):
             raise self._refuse("front matter must be fields with values ('title: Cook')", None)
         return root
+
+
+def _events(fm: str) -> Iterator[Any]:
+    parser = _LOADER(fm)
+    try:
+        while parser.check_event():
+            yield parser.get_event()
+    finally:
+        parser.dispose()
 
 
 def _refusal(event: yaml.Event, number: int, root: Any, depth: int) -> str:
@@ -258,6 +283,9 @@ def read_markdown(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingE
     """
     data = stream.read(LARGEST_POSTING + 1)
     if len(data) > LARGEST_POSTING or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        yield _parse(data, name, 1)
+        return
+    if data.startswith(b"---") and not _MAY_START.search(data) and _BOM not in data:  # as most files are
         yield _parse(data, name, 1)
         return
     entries = list(split_stream(io.BytesIO(data), name)) or [_parse(data, name, 1)]
