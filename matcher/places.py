@@ -114,7 +114,6 @@ def is_remote(location: str) -> bool:
     return bool(_REMOTE.search(location)) and not _NOT_REMOTE.search(location)
 
 
-@lru_cache(maxsize=4096)
 def parse_places(location: str) -> tuple[Place, ...]:
     """Return the places that a location names, in its order.
 
@@ -145,10 +144,14 @@ def parse_places(location: str) -> tuple[Place, ...]:
     >>> [(place.city, place.country, place.remote) for place in parse_places("Berlin, DE or remote (EU)")]
     [('Berlin', 'DE', False), ('', '', True)]
     """
-    text = " ".join(html.unescape(location[:LONGEST_LOCATION]).split())
-    if not text:
+    return _parse(location[:LONGEST_LOCATION], is_remote(location))
+
+
+@lru_cache(maxsize=4096)  # of short texts only: boards repeat their locations
+def _parse(location: str, anywhere: bool) -> tuple[Place, ...]:
+    text = " ".join(html.unescape(location).split())
+    if not text and not anywhere:
         return ()
-    anywhere = is_remote(location)
     places: list[Place] = []
     alternatives = _split_alternatives(text)
     for alternative in alternatives[:MOST_PLACES]:
