@@ -67,9 +67,10 @@ def answer(key: str, data: bytes, memory: int, text: int) -> bytes:
         return b"-needs more than %d MB of memory: print it to PDF again" % (memory >> 20)
     except RecursionError:
         return b"-is nested too deeply: print it to PDF again"
-    except ImportError as error:
-        return f"-the package {error.name} cannot be loaded: pip install 'matcher[documents]'".encode()
-    except Exception:  # noqa: BLE001  # whatever a parser raises: its message may quote the document
+    except Exception as error:  # noqa: BLE001  # whatever a parser raises: its message may quote the document
+        package = READERS[key].package
+        if isinstance(error, ImportError) and package:
+            return f"-the package {package} cannot be loaded: pip install 'matcher[documents]'".encode()
         return f"-is damaged, or no {READERS[key].name} file that can be read: print it to PDF again".encode()
     return b"+" + found
 

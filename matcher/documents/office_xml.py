@@ -22,6 +22,8 @@ MOST_TEXT: Final = 1 << 20
 MAXIMUM_DEPTH: Final = 1_000
 """A text box in a table in a table has 60."""
 
+_NO_MEMORY: Final = expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]
+
 
 class Paragraphs:
     """Collects the lines of a document; a child class says what its elements mean.
@@ -97,7 +99,9 @@ class Paragraphs:
                 if given - parser.CurrentByteIndex > LARGEST_TAG:
                     raise ProfileError(f"is damaged: a tag of {name} has no end")
             parser.Parse(b"", True)
-        except expat.ExpatError:
+        except expat.ExpatError as error:
+            if error.code == _NO_MEMORY:
+                raise MemoryError from None
             raise ProfileError(f"is damaged: {name} is not well-formed XML") from None
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:

@@ -26,7 +26,7 @@ _LIMITS: Final = {
     "run_length_maximum_output_length": 16 << 20,
     "array_based_stream_maximum_output_length": 16 << 20,
     "stream_decoding_work_maximum_length": 64 << 20,
-    "stream_parsing_work_maximum_count": 500_000,
+    "stream_parsing_work_maximum_count": 200_000,
     "xform_maximum_invocations_per_extraction": 500,
 }
 """For one stream or page. A page of dense text has 10,000 operands and operators."""
