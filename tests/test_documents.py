@@ -453,6 +453,18 @@ def test_columns_are_read_one_after_the_other():
 
 
 @needs_pypdf
+def test_what_was_written_into_a_form_is_read():
+    field = b"<< /FT /Tx /T (%b) /V (%b) >>"
+    form = b"/AcroForm << /Fields [40 0 R 41 0 R 42 0 R] >>"
+    more = {
+        40: field % (b"Job", b"Registered nurse"),
+        41: field % (b"Town", b"Bern"),
+        42: field % (b"Age", b""),
+    }
+    assert read_pdf(pdf("Your job:", catalog=form, more=more)) == "Your job:\nRegistered nurse\nBern"
+
+
+@needs_pypdf
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

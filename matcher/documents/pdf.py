@@ -77,6 +77,7 @@ def _text(reader: PdfReader) -> str:
         length += len(pages[-1])
         if length > _MOST_TEXT:
             raise ProfileError("holds too much text: is this a CV?")
+    pages += _filled_in(reader)
     if unreadable_share("".join(pages)) > MOST_UNREADABLE:
         raise ProfileError(
             "does not say which letters its fonts draw: export it again from where it was made, or run OCR"
@@ -90,6 +91,14 @@ def _text(reader: PdfReader) -> str:
     if len(text) < 2_000 and _STAND_IN.match(text):
         raise ProfileError("is a form or portfolio that only Adobe's programs show: print it to PDF there")
     return text
+
+
+def _filled_in(reader: PdfReader) -> list[str]:
+    """Return what was written into the fields of a form, which no page holds, as a page of its own."""
+    if "/AcroForm" not in reader.root_object:
+        return []
+    values = (reader.get_form_text_fields() or {}).values()
+    return ["\n".join(value for value in values if isinstance(value, str) and value.strip())]
 
 
 def _open(reader: PdfReader) -> None:
