@@ -20,7 +20,8 @@ MOST_PLACES: Final = 50
 
 _REMOTE: Final = re.compile(
     r"\b(?:(?:100 ?% |fully |full |voll )?remote(?: work(?:ing)?)?|anywhere|wfh|work(?:ing)? from home"
-    r"|home[ -]?based|home[ -]?office|telecommut\w*|telework\w*|telearbeit|ortsunabhängig)\b",
+    r"|home[ -]?based(?! treatment| team| care| support)|home[ -]?office|telecommut\w*|telework\w*|telearbeit"
+    r"|ortsunabhängig)\b",
     re.IGNORECASE,
 )
 _NOT_REMOTE: Final = re.compile(
@@ -30,10 +31,11 @@ _NOT_REMOTE: Final = re.compile(
     re.IGNORECASE,
 )
 _PRESENCE: Final = re.compile(
-    r"\b(?:hybrid|on[ -]?site|in[ -]person|in[ -]office|vor ort|präsenz|office[ -]based)\b.*", re.IGNORECASE
+    r"\b(?:headquarters|hq|hybrid|on[ -]?site|in[ -]person|in[ -]office|vor ort|präsenz|office[ -]based)\b.*",
+    re.IGNORECASE,
 )
 _FILLER: Final = re.compile(
-    r"\b(?:only|nur|based|within|innerhalb(?: von)?|from|in|aus|across|candidates|residents|locations?"
+    r"\b(?:only|nur|based|within|innerhalb(?: von)?|from|in|aus|across|candidates|residents|locations?|area"
     r"|time ?zones?|(?:central|eastern|pacific|mountain) time|möglich|possible|the|der|oder|or)\b"
     r"|[:.*]+(?=\s|$)",
     re.IGNORECASE,
@@ -63,7 +65,8 @@ _CANTON_NAME: Final = re.compile(r"(?:Kanton|Canton(?: of| de)?)\s+(.+)", re.IGN
 _COUNTY: Final = re.compile(r"(?:Co\.?|County|Landkreis|Kreis|Region)\s+\S|.*\S\s+County$")
 _REGION_OF: Final = re.compile(r"(?P<country>[A-Z]{2})-(?P<region>[A-Z]{2,4})")
 _STREET: Final = re.compile(
-    r".*\b(?:Street|St|Avenue|Ave|Road|Rd|Blvd|Boulevard|Drive|Dr|Way|Parkway|Pkwy|Floor|Suite)\b[ .\d]*$"
+    r".*\b(?:Street|St|Avenue|Ave|Road|Rd|Blvd|Boulevard|Drive|Dr|Way|Parkway|Pkwy"
+    r"|Highway|Lane|Floor|Suite|Ste)\b[ .\d]*$"
     r"|.*(?:straße|strasse|str\.|gasse|allee) ?\d+\w?$"
 )
 _CITIES_TOO: Final = frozenset(
@@ -184,18 +187,17 @@ def _split_alternatives(text: str) -> list[str]:
 
 def _read(alternative: str) -> list[Place]:
     """Return the place of one alternative; several when it ends in several countries."""
-    inner: list[str] = []
 
     def take(match: re.Match[str]) -> str:
         content = _strip_words(match[1])
         if content and not _is_known(content):
             return match[0]  # a part of the name: "Münster (Westf.)"
-        inner.append(content)
-        return " "
+        return f", {content}," if content else " "
 
-    outside = _GROUP.sub(take, alternative)
-    segments = [_strip_words(part) for part in [*_split_segments(outside), *inner]]
-    segments = [part for part in segments if part]
+    parts = _split_segments(_GROUP.sub(take, alternative))
+    if len(parts) > 2 and parts[0][0].isdigit() and _is_american(_strip_words(parts[-1])):
+        del parts[0]  # a house number
+    segments = [part for part in map(_strip_words, parts) if part]
     if len(segments) > 1:
         segments = [part for part in segments[:-1] if not _STREET.match(part)] + segments[-1:]
     code = _REGION_OF.fullmatch(segments[-1]) if segments else None
@@ -207,11 +209,19 @@ def _read(alternative: str) -> list[Place]:
     if len(countries) > 1:
         rest = _place(segments[:-1]) if len(segments) > 1 else Place()
         return [replace(rest, country=country) for country in countries]
+    regions = [REGIONS.get(fold_name(part), ()) for part in segments]
+    if len(segments) > 1 and all(owners == ("GB",) for owners in regions):  # "England, Wales"
+        return [Place(region=part, country="GB") for part in segments]
     return [_place(segments)]
+
+
+def _is_american(part: str) -> bool:
+    return (_country(part) or _region(part, "")) == "US"
 
 
 def _split_segments(text: str) -> list[str]:
     parts = [" ".join(part.split()) for part in _SEGMENTS.split(text)]
+    parts = [part for part in parts if part]
     last = _LAST_WORD.match(parts[-1]) if parts else None
     if last and not _is_known(parts[-1]):  # "London UK", but not "Northern Ireland"
         parts[-1:] = [last["rest"], last["country"]]
