@@ -11,7 +11,7 @@ from matcher.errors import PostingError
 __all__: Final = ["GZIP_START", "Gzip", "open_gzip"]
 
 GZIP_START: Final = b"\x1f\x8b"
-MOST_WITHOUT_POSTING: Final = 32 << 20
+MOST_WITHOUT_POSTING: Final = 8 << 20
 """Bytes that may come out of a compressed file without a posting among them. A large export is full of
 postings; what unpacks to gigabytes of nothing is a trap."""
 
@@ -123,7 +123,7 @@ class Gzip(io.RawIOBase):
                 self._packed = rest
             packed = self._packed or self._stream.read(_CHUNK)
             if not packed and self._begun:
-                raise PostingError("the compressed file is cut off: fetch it again")
+                raise PostingError("the compressed file is cut off, the rest is not read: fetch it again")
             self._begun = True
             if not packed:
                 return b""

@@ -75,9 +75,10 @@ def read_feed(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError
     items = _Items(name)
     parser = DefusedXMLParser(target=items, forbid_dtd=True)
     items.position = lambda: parser.parser.CurrentLineNumber
+    read = getattr(stream, "read1", stream.read)  # what can be read of a damaged file comes first
     since_item, tail = 0, b""
     try:
-        while chunk := stream.read(_CHUNK):
+        while chunk := read(_CHUNK):
             chunk, tail = _split_entity(tail + chunk)
             items.events = 0
             parser.feed(_HTML_ENTITY.sub(_as_number, chunk))

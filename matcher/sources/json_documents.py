@@ -98,8 +98,9 @@ def _read_list(
             continue
         if not expects_value:
             yield PostingError("a comma is missing before this posting", line=line)
-        yield from _read_value(scanner.take_value(), frame, around)
-        expects_value = after_comma = False
+        value = scanner.take_value()
+        yield from _read_value(value, frame, around)
+        expects_value, after_comma = value.data.endswith(b"\n"), False
     if after_comma:
         yield PostingError("a comma with no posting behind it: is the list whole?", line=scanner.line)
     scanner.skip()

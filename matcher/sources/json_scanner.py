@@ -5,23 +5,32 @@ from __future__ import annotations
 import re
 from typing import BinaryIO, Final, NamedTuple
 
+from matcher.errors import PostingError
 from matcher.sources.entry import LARGEST_POSTING
 
 __all__: Final = ["JsonScanner", "Value"]
 
+MOST_PARTS: Final = 1_000_000
+"""Brackets within one value; a posting of the largest size has half as many pairs at most."""
+
 _CHUNK: Final = 1 << 16
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _BOM: Final = b"\xef\xbb\xbf"
+_TEXT: Final = rb'"(?:[^"\\\n]++|\\[^\n])*+"'
 # A text ends at the end of its line too: where a quote is missing, what follows can still be read.
-_TEXT: Final = rb'"(?:[^"\\\n]++|\\[^\n])*+(?:"|\\?\n)'
+_BROKEN: Final = re.compile(rb'"(?:[^"\\\n]++|\\[^\n])*+\\?\n')
 _STRING: Final = re.compile(_TEXT)
+_OBJECT_FOLLOWS: Final = re.compile(rb"[ \t\r\n]*+\{")
 _INSIDE: Final = re.compile(rb'(?:[^"\\\n]++|\\[^\n])*+')
 _RUN: Final = re.compile(rb'(?:[^"\[\]{}]++|' + _TEXT + rb")*+")
 _SCALAR: Final = re.compile(rb'[^\s,\[\]{}":]*+')
 
 
 class Value(NamedTuple):
-    """One value: its bytes (empty when larger than a posting may be), its first line, whether it is whole."""
+    """One value: its bytes (empty when larger than a posting may be), its first line, whether it is whole.
+
+    One that ends with a line end lacks a quote, and everything up to the next object belongs to it.
+    """
 
     data: bytes
     line: int
@@ -46,13 +55,13 @@ class JsonScanner:
 
     def __init__(self, stream: BinaryIO) -> None:
         self.line = 1
-        self._stream = stream
-        self._data = stream.read(_CHUNK).removeprefix(_BOM)
+        self._read = getattr(stream, "read1", stream.read)  # what can be read of a damaged file comes first
+        self._data = self._read(_CHUNK).removeprefix(_BOM)
         self._position = 0
 
     def _fill(self) -> bool:
         """Read on behind what is not used yet; False at the end."""
-        more = self._stream.read(_CHUNK)
+        more = self._read(_CHUNK)
         self._data = self._data[self._position :] + more
         self._position = 0
         return bool(more)
@@ -108,6 +117,11 @@ class JsonScanner:
     def take_value(self) -> Value:
         """Return the value that starts here, and go past it.
 
+        Raises
+        ------
+        PostingError
+            When it has more than `MOST_PARTS` parts: where such a value ends would take long to find.
+
         Examples
         --------
         >>> import io
@@ -119,23 +133,37 @@ class JsonScanner:
         first = self._data[self._position : self._position + 1]
         if first in (b"{", b"["):
             return self._take_nested(line)
-        pattern = _STRING if first == b'"' else _SCALAR
+        if first == b'"':
+            return self._take_text(line)
         while True:
-            found = pattern.match(self._data, self._position)
-            if found and (first == b'"' or found.end() < len(self._data)):
+            end = _end(_SCALAR, self._data, self._position)
+            if end < len(self._data) or end - self._position > LARGEST_POSTING or not self._fill():
                 break
-            if len(self._data) - self._position > LARGEST_POSTING or not self._fill():
-                found = None
-                break
-        end = found.end() if found else len(self._data)
         data = self._data[self._position : end]
         if not data and self._position < len(self._data):  # a sign that starts no value
             end, data = end + 1, self._data[end : end + 1]
         self._advance(end)
-        return Value(data, line, found is not None or first != b'"')
+        return Value(data, line, is_whole=True)
+
+    def _take_text(self, line: int) -> Value:
+        is_large = False
+        while not (
+            found := _STRING.match(self._data, self._position) or _BROKEN.match(self._data, self._position)
+        ):
+            if len(self._data) - self._position > LARGEST_POSTING:  # begin the text again, at its end
+                is_large = True
+                self._advance(_end(_INSIDE, self._data, self._position + 1) - 1)
+                self._data = b'"' + self._data[self._position + 1 :]
+                self._position = 0
+            if not self._fill():
+                self._advance(len(self._data))
+                return Value(b"", line, is_whole=False)
+        data = b"" if is_large else found[0]
+        self._advance(found.end())
+        return Value(data, line, is_whole=True)
 
     def _take_nested(self, line: int) -> Value:
-        cursor, depth = self._position, 0
+        cursor, depth, parts = self._position, 0, 0
         is_large = in_text = False
         while True:
             if in_text:  # only of what is too large to be kept
@@ -151,12 +179,26 @@ class JsonScanner:
                 if sign and sign != b'"':
                     depth += 1 if sign in b"{[" else -1
                     cursor += 1
+                    parts += 1
+                    if parts > MOST_PARTS:
+                        raise PostingError(
+                            f"a value of more than {MOST_PARTS:,} parts: the rest of the file is not read",
+                            line=line,
+                        )
                     if depth:
                         continue
                     data = self._data[self._position : cursor]
                     self._advance(cursor)
                     is_large = is_large or len(data) > LARGEST_POSTING
                     return Value(b"" if is_large else data, line, is_whole=True)
+                broken = _BROKEN.match(self._data, cursor) if sign else None
+                if broken:
+                    cursor = broken.end()
+                    if _OBJECT_FOLLOWS.match(self._data, cursor):
+                        data = self._data[self._position : cursor]
+                        self._advance(cursor)
+                        return Value(data, line, is_whole=True)
+                    continue
                 if sign and is_large:
                     in_text = True
                     cursor += 1

@@ -85,7 +85,7 @@ def rename_columns(fields: Mapping[str, Any], columns: Mapping[str, str]) -> Map
     >>> rename_columns({"Stelle": "Cook", "title": "K-17"}, {"Stelle": "title"})
     {'title': 'Cook', 'titleAsWritten': 'K-17'}
     """
-    given = {columns[key]: value for key, value in fields.items() if key in columns}
+    given = {columns[key]: value for key, value in fields.items() if key in columns} if columns else {}
     if not given:
         return fields
     for key, value in fields.items():

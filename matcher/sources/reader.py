@@ -107,7 +107,7 @@ class ReadReport:
     read, rejected_count, changed_count : int
         How many postings were read, were rejected, and were read with at least one change.
     rejected, changes : list
-        The first `MOST_KEPT` of them, word for word.
+        The first `MOST_KEPT` of them, word for word; of the rejected, the last too.
     ignored : Counter
         Files in folders that no source reads, by ending.
 
@@ -154,8 +154,9 @@ class ReadReport:
         1
         """
         self.rejected_count += 1
-        if len(self.rejected) < MOST_KEPT:
-            self.rejected.append(rejected)
+        if len(self.rejected) == MOST_KEPT:  # the last one may say that the rest of a file is not read
+            self.rejected.pop()
+        self.rejected.append(rejected)
 
     def add_changes(self, path: str, line: int, changes: Iterable[str]) -> None:
         """Count a posting's changes, if there are any.
@@ -283,12 +284,16 @@ class PostingReader(Iterator[Posting]):
             start = stream.read(LOOK)
             if is_gzip(start):
                 stream, gzip = open_gzip(io.BufferedReader(Rejoined(start, stream)))
-                start = stream.read(LOOK)
+                start = _look(stream)
             elif suffix == _GZIP:
                 raise PostingError("not a gzip file, though it is named like one")
         except (PostingError, OSError) as error:
             self._reject(PostingError(_reason_of(error), name))
             return
+        if start.startswith(UTF_16) and (source is None or source.name not in _DECODES):
+            self.report.add_changes(name, 1, ["not UTF-8: read as utf-16"])
+            stream = as_utf_8(start, stream)
+            start = _look(stream)
         if source is None:
             source = self._sources[recognise(*_first_lines(start))]
         if not is_chosen and source.holds_postings and not source.holds_postings(start):
@@ -296,16 +301,8 @@ class PostingReader(Iterator[Posting]):
             return
         if source.name == "json":
             source = self._sources[json_kind(*_first_lines(start), otherwise="json")]
-        stream = self._decoded(start, stream, name, source)
+        stream = io.BufferedReader(Rejoined(start, stream))
         yield from self._postings_of(source.read(stream, name, self._columns), name, gzip)
-
-    def _decoded(self, start: bytes, stream: BinaryIO, name: str, source: Source) -> BinaryIO:
-        if source.name in _DECODES:
-            return io.BufferedReader(Rejoined(start, stream))
-        stream, is_utf_16 = as_utf_8(start, stream)
-        if is_utf_16:
-            self.report.add_changes(name, 1, ["not UTF-8: read as utf-16"])
-        return stream
 
     def _read_stream(self, stream: BinaryIO) -> Iterator[Posting]:
         name = str(getattr(stream, "name", "stream")).strip("<>")
@@ -321,7 +318,7 @@ class PostingReader(Iterator[Posting]):
         if not first:
             raise SourceError(f"{name}: nothing to read")
         if first.startswith(UTF_16):
-            buffered, _ = as_utf_8(first, buffered)
+            buffered = as_utf_8(first, buffered)
             self.report.add_changes(name, 1, ["not UTF-8: read as utf-16"])
             start = first = _line_that_is_not_blank(buffered)
         kind = recognise(first, b"")
@@ -397,6 +394,19 @@ def _line_that_is_not_blank(stream: BinaryIO) -> bytes:
         if not line:
             return b""
         start = line if len(start) > LOOK else start + line
+    return start
+
+
+def _look(stream: BinaryIO) -> bytes:
+    """Return the first bytes of a stream, as far as it can be read."""
+    start = b""
+    read = getattr(stream, "read1", stream.read)
+    try:
+        while len(start) < LOOK and (more := read(LOOK)):
+            start += more
+    except PostingError:
+        if not start:
+            raise
     return start
 
 

@@ -6,7 +6,6 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
 from matcher.sources.compression import GZIP_START
@@ -38,6 +37,7 @@ _POSTING: Final = re.compile(
     rb'"(?:title|summary|body|text|categories|position|job[_ ]?title)"\s*:|JobPosting\b|' + _LIST,
     re.IGNORECASE,
 )
+_TEXTS: Final = frozenset(("body", "summary", "text", "description"))
 _FEED: Final = re.compile(
     rb"<(?:\w{1,20}:)?(?:rss|feed|RDF|source|jobs?|positions?|vacanc(?:y|ies)|channel|item)\b|<!DOCTYPE|<!ENTITY",
     re.IGNORECASE,
@@ -58,7 +58,7 @@ class Rejoined(io.RawIOBase):
 
     def __init__(self, start: bytes, rest: BinaryIO) -> None:
         self._start = start
-        self._rest = rest
+        self._read = getattr(rest, "read1", rest.read)
 
     def readable(self) -> bool:
         """Return True.
@@ -78,7 +78,7 @@ class Rejoined(io.RawIOBase):
         >>> Rejoined(b"jo", io.BytesIO(b"bs")).readinto(bytearray(9))
         2
         """
-        data = self._start[: len(buffer)] or self._rest.read(len(buffer))
+        data = self._start[: len(buffer)] or self._read(len(buffer))
         self._start = self._start[len(data) :]
         buffer[: len(data)] = data
         return len(data)
@@ -106,20 +106,16 @@ class _Utf8(io.RawIOBase):
         return len(data)
 
 
-def as_utf_8(start: bytes, stream: BinaryIO) -> tuple[BinaryIO, bool]:
-    """Return a stream whose first bytes were read already, from its start, and whether it was UTF-16.
+def as_utf_8(start: bytes, stream: BinaryIO) -> BinaryIO:
+    """Return a stream of UTF-16, whose first bytes were read already, from its start as UTF-8.
 
     Examples
     --------
     >>> text = "Köchin".encode("utf-16")
-    >>> stream, changed = as_utf_8(text[:4], io.BytesIO(text[4:]))
-    >>> stream.read().decode(), changed
-    ('Köchin', True)
+    >>> as_utf_8(text[:4], io.BytesIO(text[4:])).read().decode()
+    'Köchin'
     """
-    rejoined = io.BufferedReader(Rejoined(start, stream))
-    if start.startswith(UTF_16):
-        return io.BufferedReader(_Utf8(rejoined)), True
-    return rejoined, False
+    return io.BufferedReader(_Utf8(io.BufferedReader(Rejoined(start, stream))))
 
 
 def is_gzip(start: bytes) -> bool:
@@ -145,12 +141,13 @@ def holds_json_postings(start: bytes) -> bool:
         return True
     try:
         value = json.loads(start.strip(_BLANK))
-    except (ValueError, RecursionError):  # longer than what was looked at, lines of JSON, or broken
+    except RecursionError:
+        return True
+    except ValueError:  # longer than what was looked at, lines of JSON, or broken
         return bool(_POSTING.search(start))
-    record = value[0] if isinstance(value, list) and value else value
-    return isinstance(record, dict) and any(
-        _POSTING.match(b'"%s":[' % key.encode("utf-8", "replace")) for key in record
-    )
+    records = value if isinstance(value, list) else [value]
+    record = next((record for record in records if isinstance(record, dict)), {})
+    return any(_POSTING.match(b'"%s":[' % key.encode("utf-8", "replace")) for key in record)
 
 
 def holds_feed(start: bytes) -> bool:
@@ -186,8 +183,8 @@ def json_kind(first: bytes, second: bytes, otherwise: str = "json lines") -> str
             return "json lines"
         is_open = second.startswith((b'"', b"}")) or first.endswith((b"{", b"[", b",", b":"))
         return "json" if is_open and len(first) < _LONGEST_FIRST else otherwise
-    holds_list = isinstance(value, Mapping) and _STARTS_LIST.match(first)
-    return "json" if holds_list and not (value.get("title") or value.get("text")) else "json lines"
+    holds_list = isinstance(value, dict) and _STARTS_LIST.match(first) and not _TEXTS.intersection(value)
+    return "json" if holds_list else "json lines"
 
 
 def needs_second_line(first: bytes) -> bool:

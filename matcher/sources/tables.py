@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final
 
 from matcher.errors import PostingError
 from matcher.sources.entry import LARGEST_POSTING, RawPosting
+from matcher.sources.json_lines import LONGEST_LINE
 from matcher.sources.markup import field_text
 from matcher.sources.names import name_fields, names_text, rename_columns
 from matcher.text import decode, repair
@@ -18,6 +19,7 @@ __all__: Final = ["DELIMITERS", "read_table"]
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 MOST_COLUMNS: Final = 1_000
+MOST_BLANK_ROWS: Final = 100_000
 MOST_OPEN_QUOTES: Final = 20
 """Quotes that never end, in one file, before the rest is left: each costs another look at a megabyte."""
 
@@ -149,7 +151,7 @@ _Row = tuple[list[str] | PostingError, int, list[str]]
 
 def _rows(lines: _Lines, delimiter: str) -> Iterator[_Row]:
     """Yield the cells of each row, its line, and what was changed in it; or what is wrong with it."""
-    open_quotes = 0
+    open_quotes = blank_rows = 0
     while True:
         lines.begin_row()
         line = lines.number + 1
@@ -161,7 +163,7 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[_Row]:
                 reason = f"not a row of a table ({error})"
             else:
                 reason = f"a row of more than {LARGEST_POSTING:,} bytes: is a quote missing?"
-            if open_quotes > MOST_OPEN_QUOTES:
+            if open_quotes > MOST_OPEN_QUOTES or lines.is_left:
                 yield PostingError(f"{reason} The rest of the file is not read", line=line), line, []
                 return
             yield PostingError(reason, line=line), line, []
@@ -169,14 +171,20 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[_Row]:
             continue
         if cells is None:
             return
+        blank_rows = 0 if cells else blank_rows + 1
+        if blank_rows > MOST_BLANK_ROWS:
+            reason = f"more than {MOST_BLANK_ROWS:,} blank rows: the rest of the file is not read"
+            yield PostingError(reason, line=line), line, []
+            return
         if lines.problem:
             yield PostingError(lines.problem, line=line), line, []
-        elif lines.ended and lines.ends_within_quotes(delimiter):
-            yield PostingError("a quote is not closed before the end of the file", line=line), line, []
-            lines.retry_behind_first()
+        elif reason := lines.quote_problem(delimiter):
             open_quotes += 1
             if open_quotes > MOST_OPEN_QUOTES:
+                yield PostingError(f"{reason}. The rest of the file is not read", line=line), line, []
                 return
+            yield PostingError(reason, line=line), line, []
+            lines.retry_behind_first()
         else:
             yield cells, line, lines.changes
 
@@ -191,6 +199,7 @@ class _Lines(Iterator[str]):
     def __init__(self, stream: BinaryIO) -> None:
         self.number = 0
         self.ended = False
+        self.is_left = False
         self.problem = ""
         self.changes: list[str] = []
         self._stream = stream
@@ -221,8 +230,12 @@ class _Lines(Iterator[str]):
         self._size += len(line)
         if self._size > LARGEST_POSTING:
             if len(line) > LARGEST_POSTING and not line.endswith(b"\n"):
-                while self._stream.readline(LARGEST_POSTING + 1)[-1:] not in (b"\n", b""):
-                    pass  # the rest of a line that is too long
+                size = len(line)
+                while size <= LONGEST_LINE and (rest := self._stream.readline(LARGEST_POSTING + 1)):
+                    size += len(rest)  # of a line that is too long
+                    if rest.endswith(b"\n"):
+                        break
+                self.is_left = size > LONGEST_LINE
                 line += b"\n"
             self._row.append(line)
             raise _TooLargeError
@@ -254,11 +267,16 @@ class _Lines(Iterator[str]):
         self._again += reversed(again)
         self.ended = False
 
-    def ends_within_quotes(self, delimiter: str) -> bool:
-        """Return whether the last row, which the file ends with, has an open quote."""
+    def quote_problem(self, delimiter: str) -> str:
+        """Return what is wrong with the quotes of a row of several lines, or of the last one."""
+        if len(self._row) < 2 and not self.ended:  # noqa: PLR2004 - quotes of one row cannot swallow the next
+            return ""
         text = b"".join(self._row).decode("utf-8", "replace")
         try:
             list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
         except csv.Error as error:
-            return "unexpected end" in str(error)
-        return False
+            if "unexpected end" in str(error):
+                return "a quote is not closed before the end of the file"
+            if len(self._row) > 1:
+                return "a quote that may not be closed: text behind the quote that ends a cell of several lines"
+        return ""
