@@ -216,7 +216,7 @@ def read_html_page(stream: BinaryIO, name: str) -> Iterator[RawPosting | Posting
         yield PostingError(f"a page of more than {LARGEST_PAGE >> 20} MB: not a posting", line=1)
         return
     try:
-        page = decode(data).text
+        page, encoding = decode(data)
     except PostingError as error:
         yield PostingError(error.reason, line=1)
         return
@@ -226,6 +226,8 @@ def read_html_page(stream: BinaryIO, name: str) -> Iterator[RawPosting | Posting
         line, counted = line + page.count("\n", counted, position), position
         for entry in _read_script(script, name, line):
             found = True
+            if isinstance(entry, RawPosting) and encoding != "utf-8":
+                entry.changes.append(f"not UTF-8: read as {encoding}")
             yield entry
     if not found:
         yield PostingError("no JobPosting in this page: save the page of one job, or its text as .md", line=1)
