@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 import click
 
 from matcher.commands.group import ClearCommand
-from matcher.commands.options import not_empty
+from matcher.commands.options import column_option, not_empty
 from matcher.commands.output import print_reading, show_progress
 from matcher.errors import OptionError, PostingError, SourceError
 from matcher.posting import Posting
@@ -34,9 +34,17 @@ __all__: Final = ["convert"]
     callback=not_empty,
     help="File for jsonl, folder for markdown (a file a posting); standard output by default.",
 )
+@column_option
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @click.option("--strict", is_flag=True, help="Stop at the first posting that cannot be read.")
-def convert(sources: tuple[str, ...], to: str, output: str | None, force: bool, strict: bool) -> None:
+def convert(
+    sources: tuple[str, ...],
+    to: str,
+    output: str | None,
+    columns: Mapping[str, str],
+    force: bool,
+    strict: bool,
+) -> None:
     """Write the postings in SOURCE (folders, files, or - for standard input) as Markdown or JSON Lines.
 
     What is written reads back as exactly the same postings. Of several with one id, a folder keeps the last.
@@ -50,7 +58,9 @@ def convert(sources: tuple[str, ...], to: str, output: str | None, force: bool, 
     if target is not None:
         _check_target(target, sources, is_folder=to == "markdown", force=force)
     reader = read_postings(
-        *(standard_input() if source == "-" else source for source in sources), strict=strict
+        *(standard_input() if source == "-" else source for source in sources),
+        columns=columns,
+        strict=strict,
     )
     with show_progress() as progress:
         postings = _counted(reader, progress)

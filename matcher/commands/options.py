@@ -17,11 +17,13 @@ from matcher.errors import OptionError, ProfileError
 from matcher.filters import FILTERS, parse_moment
 from matcher.profile import Profile
 from matcher.ranker import Matcher
+from matcher.sources.names import check_columns
 from matcher.store.signatures import check_key
 from matcher.terminal import is_terminal, standard_input, write_line
 
 __all__: Final = [
     "DEFAULT_MODEL",
+    "column_option",
     "filter_options",
     "find_model",
     "json_option",
@@ -103,6 +105,24 @@ def key_option(command: _Command) -> _Command:
     )(command)
 
 
+def column_option(command: _Command) -> _Command:
+    """Give a command that reads postings the option that says what a column of a table is.
+
+    Examples
+    --------
+    >>> column_option(click.Command("train")).params[0].name
+    'columns'
+    """
+    return click.option(
+        "--column",
+        "columns",
+        multiple=True,
+        metavar="NAME=FIELD",
+        callback=_parse_columns,
+        help="Read the column NAME as this field, as in 'Stelle=title'.",
+    )(command)
+
+
 def json_option(command: _Command) -> _Command:
     """Give a command the option to print JSON.
 
@@ -120,7 +140,7 @@ def ranking_options(command: _Command) -> _Command:
     Examples
     --------
     >>> [option.name for option in ranking_options(click.Command("rank")).params]
-    ['as_json', 'boost', 'key', 'postings', 'model']
+    ['as_json', 'boost', 'key', 'columns', 'postings', 'model']
     """
     options: list[Callable[[Any], Any]] = [
         model_option,
@@ -131,6 +151,7 @@ def ranking_options(command: _Command) -> _Command:
             metavar="SOURCE...",
             help="Rank these postings instead of a model: folders, files, or - for standard input.",
         ),
+        column_option,
         key_option,
         click.option(
             "--boost",
@@ -334,3 +355,18 @@ def read_key(path: str) -> bytes:
 
 def _parse_key(ctx: click.Context, parameter: click.Parameter, value: str | None) -> bytes | None:
     return None if value is None else read_key(not_empty(ctx, parameter, value))
+
+
+def _parse_columns(ctx: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for text in value:
+        name, sign, field = text.rpartition("=")
+        if not sign or not name:
+            raise click.BadParameter(f"{text!r}: expected NAME=FIELD")
+        if name in columns:
+            raise click.BadParameter(f"the column {name!r} is given twice")
+        columns[name] = field
+    try:
+        return check_columns(columns)
+    except OptionError as error:
+        raise click.BadParameter(str(error).removeprefix("columns: ")) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -35,6 +36,7 @@ def rank(
     more_sources: tuple[str, ...],
     model: str | None,
     postings: tuple[str, ...],
+    columns: Mapping[str, str],
     key: bytes | None,
     boost: tuple[str, ...],
     as_json: bool,
@@ -50,7 +52,7 @@ def rank(
     sources = _sources(model, postings, more_sources, key)
     profile = read_profile(cv, sources)
     boosts = parse_boosts(boost)
-    matcher = fit_sources(sources) if sources else load_model(model, key)
+    matcher = fit_sources(sources, columns=columns) if sources else load_model(model, key)
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in filters.items()}
     wanted = {name: value for name, value in wanted.items() if value not in (None, [])}
     ranking = matcher.recommend(profile, k, filters=wanted, boosts=boosts)
@@ -78,6 +80,7 @@ def explain(
     more_sources: tuple[str, ...],
     model: str | None,
     postings: tuple[str, ...],
+    columns: Mapping[str, str],
     key: bytes | None,
     boost: tuple[str, ...],
     as_json: bool,
@@ -90,7 +93,7 @@ def explain(
     sources = _sources(model, postings, more_sources, key)
     profile = read_profile(cv, sources)
     boosts = parse_boosts(boost)
-    matcher = fit_sources(sources) if sources else load_model(model, key)
+    matcher = fit_sources(sources, columns=columns) if sources else load_model(model, key)
     recommendation = matcher.explain(profile, posting_id, boosts=boosts)
     if as_json:
         print_json(recommendation.to_record())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ import click
 
 from matcher.commands.group import ClearCommand
 from matcher.commands.options import (
+    column_option,
     json_option,
     key_option,
     not_empty,
@@ -45,15 +46,18 @@ _SHARE: Final = click.FloatRange(0, 1)
 @click.command(cls=ClearCommand, short_help="Learn from postings and write a model.")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", callback=not_empty)
 @written_model_option
+@column_option
 @key_option
 @click.option("--strict", is_flag=True, help="Stop at the first posting that cannot be read.")
-def train(sources: tuple[str, ...], model: str, key: bytes | None, strict: bool) -> None:
+def train(
+    sources: tuple[str, ...], model: str, columns: Mapping[str, str], key: bytes | None, strict: bool
+) -> None:
     """Learn from postings in SOURCE (folders, files, or - for standard input) and write a model.
 
     \b
     Example: matcher train seeds/ --model models/jobs
     """
-    matcher = fit_sources(sources, strict=strict)
+    matcher = fit_sources(sources, columns=columns, strict=strict)
     generation = matcher.save(model, key=key)
     write_line(printable(f"{model}: generation {generation} with {len(matcher):,} postings"))
 
@@ -95,6 +99,7 @@ def train(sources: tuple[str, ...], model: str, key: bytes | None, strict: bool)
     "--report", "page", metavar="FILE", callback=check_page, help="Write what changed as a page of HTML."
 )
 @json_option
+@column_option
 @key_option
 @click.option("--strict", is_flag=True, help="Stop at the first posting that cannot be read.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and write no model.")
@@ -112,6 +117,7 @@ def retrain(
     min_quality: float | None,
     page: Path | None,
     as_json: bool,
+    columns: Mapping[str, str],
     key: bytes | None,
     strict: bool,
     dry_run: bool,
@@ -134,7 +140,7 @@ def retrain(
     if min_quality is not None and judgements is None:
         raise click.UsageError("--min-quality needs judged CVs: --judgements")
     gate = Gate(max_drift, min_quality)
-    reader = _open_sources(sources, strict=strict)
+    reader = _open_sources(sources, columns, strict=strict)
     cvs = read_probes(probes)
     judged = read_judgements(judgements) if judgements is not None else ()
     try:
@@ -220,7 +226,9 @@ def _write_report(page: Path, result: Retraining, model: str, gate: Gate, *, dry
     write_page(page, render_page(result.report, title=title, gate=gate, reasons=result.refused))
 
 
-def fit_sources(sources: tuple[str, ...], *, strict: bool = False) -> Matcher:
+def fit_sources(
+    sources: tuple[str, ...], *, columns: Mapping[str, str] | None = None, strict: bool = False
+) -> Matcher:
     """Learn from the postings in folders, files or standard input (``-``), and say what reading came to.
 
     Raises
@@ -234,18 +242,18 @@ def fit_sources(sources: tuple[str, ...], *, strict: bool = False) -> Matcher:
     212
     """
     with show_progress() as progress:
-        reader = _open_sources(sources, strict=strict)
+        reader = _open_sources(sources, columns or {}, strict=strict)
         matcher = Matcher.fit(_counted(reader, progress), strict=strict, threads=2, progress=progress)
     print_reading(reader.report, len(matcher), matcher.replaced)
     if not len(matcher):
-        reason = "no posting could be read" if reader.report.rejected_count else "no .md or .jsonl files here"
+        reason = "no posting could be read" if reader.report.rejected_count else "no file of postings here"
         raise SourceError(f"{', '.join(sources)}: {reason}")
     return matcher
 
 
-def _open_sources(sources: tuple[str, ...], *, strict: bool) -> PostingReader:
+def _open_sources(sources: tuple[str, ...], columns: Mapping[str, str], *, strict: bool) -> PostingReader:
     return read_postings(
-        *(standard_input() if source == "-" else source for source in sources), strict=strict
+        *(standard_input() if source == "-" else source for source in sources), columns=columns, strict=strict
     )
 
 

@@ -1,0 +1,134 @@
+"""The names of columns, given by hand or known, from Python and from the command line."""
+
+import io
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from matcher import OptionError, read_postings
+from matcher.cli import main
+from matcher.posting import RECORD_NAMES
+from matcher.sources.names import ALIASES, name_fields, names_text
+
+TABLE = "Stellenbezeichnung;Firma;Ort\nKöchin;Beck;Cork\nPfleger;Stift;Bern\n"
+COLUMNS = {"Stellenbezeichnung": "title", "Firma": "companyName", "Ort": "location"}
+
+
+def read(data, columns=None):
+    reader = read_postings(io.BytesIO(data.encode()), columns=columns)
+    return list(reader), reader.report
+
+
+def test_columns_are_named_by_hand(tmp_path):
+    path = tmp_path / "stellen.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    reader = read_postings(path, columns=COLUMNS)
+    assert [(posting.title, posting.company, posting.location) for posting in reader] == [
+        ("Köchin", "Beck", "Cork"),
+        ("Pfleger", "Stift", "Bern"),
+    ]
+    assert reader.report.rejected == []
+
+
+def test_a_table_without_a_known_column_says_how_to_name_one(tmp_path):
+    path = tmp_path / "stellen.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    reader = read_postings(path)
+    assert list(reader) == []
+    assert [(rejected.line, "--column" in rejected.reason) for rejected in reader.report.rejected] == [
+        (1, True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"Stelle": "Cook", "title": "K-17"}\n',
+        '[{"Stelle": "Cook", "title": "K-17"}]',
+        "---\nStelle: Cook\ntitle: K-17\n---\n",
+        "Stelle,title\nCook,K-17\n",
+        "<rss><item><Stelle>Cook</Stelle><title>K-17</title></item></rss>",
+    ],
+)
+def test_a_name_given_by_hand_goes_before_a_known_one_and_loses_nothing(data):
+    (posting,), report = read(data, {"Stelle": "title"})
+    assert posting.title == "Cook"
+    assert posting.extra == {"titleAsWritten": "K-17"}
+    assert report.rejected == []
+
+
+@pytest.mark.parametrize("columns", [{"a": "titel"}, {"a": ""}, {"a": "title", "b": "title"}, {1: "title"}])
+def test_wrong_columns_are_a_wrong_option(columns):
+    with pytest.raises(OptionError, match="columns: "):
+        read_postings(columns=columns)
+
+
+def test_every_alias_belongs_to_one_field_of_a_posting():
+    names = [alias for aliases in ALIASES.values() for alias in aliases.split()]
+    assert len(set(names)) == len(names)
+    assert {name for name in ALIASES if "/" not in name} <= set(RECORD_NAMES.values())
+    for name, aliases in ALIASES.items():
+        for alias in aliases.split():
+            named = name_fields({alias: "x"})
+            if "/" not in name:
+                assert named == {name: "x"}, alias
+
+
+@pytest.mark.parametrize("written", ["Job Title", "job_title", "JOB-TITLE", "jobTitle", "job.title"])
+def test_case_and_separators_do_not_matter(written):
+    assert name_fields({written: "Cook"}) == {"title": "Cook"}
+
+
+def test_the_better_name_wins_and_the_other_is_kept():
+    assert name_fields({"text": "a", "description": "b"}) == {"text": "a", "body": "b"}
+    assert name_fields({"description": "b", "body": "c"}) == {"description": "b", "body": "c"}
+
+
+def test_parts_become_a_location_and_pay_unless_there_is_one():
+    assert name_fields({"city": "Cork", "state": "", "country": "IE"}) == {"location": "Cork, IE"}
+    assert name_fields({"location": "Cork", "country": "IE"}) == {"location": "Cork", "country": "IE"}
+    assert name_fields({"salary_min": "1", "salary_max": "2", "currency": "EUR"}) == {
+        "pay": {"minimum": "1", "maximum": "2", "currency": "EUR"}
+    }
+    assert name_fields({"currency": "EUR"}) == {"currency": "EUR"}
+
+
+def test_a_first_row_needs_a_title_or_a_text():
+    assert names_text(("title", "company")) == 2
+    assert names_text(("company", "city")) == 0
+
+
+def test_a_record_of_ours_is_never_read_by_other_names():
+    record = {"title": "A", "body": "b", "description": "c", "date": "d", "city": "Cork"}
+    (posting,), _ = read(json.dumps(record) + "\n")
+    assert posting.extra == {"description": "c", "date": "d", "city": "Cork"}
+    assert posting.location == ""
+
+
+@pytest.mark.parametrize("option", ["Stelle", "=title", "Stelle=titel", "Stelle=title --column Stelle=body"])
+def test_a_wrong_column_option_is_said_in_one_line(option, tmp_path):
+    result = CliRunner().invoke(main, ["train", str(tmp_path), "--model", "m", "--column", *option.split()])
+    assert result.exit_code == 2
+    assert "--column" in result.output
+
+
+def test_the_commands_take_columns(tmp_path):
+    path = tmp_path / "stellen.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    options = [part for name, field in COLUMNS.items() for part in ("--column", f"{name}={field}")]
+    model = str(tmp_path / "model")
+    for arguments in (
+        ["train", str(path), "--model", model],
+        ["retrain", str(path), "--model", model],
+        ["convert", str(path), "--to", "jsonl", "--output", str(tmp_path / "out.jsonl")],
+    ):
+        result = CliRunner().invoke(main, [*arguments, *options])
+        assert result.exit_code == 0, result.output
+    titles = [json.loads(line)["title"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert titles == ["Köchin", "Pfleger"]
+    (tmp_path / "cv.txt").write_text("Köchin in Cork", encoding="utf-8")
+    ranked = ["rank", str(tmp_path / "cv.txt"), "--postings", str(path), "--json", *options]
+    result = CliRunner().invoke(main, ranked)
+    assert result.exit_code == 0, result.output
+    assert "Köchin" in result.output
