@@ -52,35 +52,28 @@ _BROKEN: Final = {codec: re.compile(_sequences(table, _LEADS)) for codec, table 
 def _suspicion() -> re.Pattern[str]:
     """Return what all broken text matches and next to no clean text does.
 
-    It begins with one character class, which a search runs through fastest.
+    It begins with one range of characters, which a search runs through fastest.
     """
-    any_lead = {table[value] for table in _TABLES.values() for leads in _LEADS.values() for value in leads}
     controls = [chr(value) for value in range(0x80, 0xA0) if value != 0x85]
-    rare_leads = {_TABLES["cp1252"][value] for leads in _ALL_LEADS.values() for value in leads}
-    central = _characters("cp1250")
-    cyrillic = _characters("cp1251")
     box_drawing = [chr(value) for value in range(0x2550, 0x256D)] + ["├", "┬", "Γ"]
     parts = [
         _class(controls),
         *(_sequences(table, _LEADS) for table in _TABLES.values()),
         # Text in other scripts comes in runs; a single pair is more often a letter and a quotation mark.
         f"(?:{_sequences(_TABLES['cp1252'], _ALL_LEADS)}){{2}}",
-        _sequences(central, {2: range(0xC3, 0xC6), 3: (0xE2,)}),
-        f"(?:{_sequences(cyrillic, {2: (0xD0, 0xD1)})}){{2}}",
-        f"{_class(box_drawing)}[^\x00-\x7f\u2500-\u257f]",
+        _sequences(_characters("cp1250"), {2: range(0xC3, 0xC6), 3: (0xE2,)}),
+        f"(?:{_sequences(_characters('cp1251'), {2: (0xD0, 0xD1)})}){{2}}",
+        f"{_class(box_drawing)}[^\\x00-\\x7f\\u2500-\\u257f]",
+        "â€\ufffd",
     ]
-    first = (
-        any_lead
-        | set(controls)
-        | rare_leads
-        | set(box_drawing)
-        | {central[value] for value in (0xC3, 0xC4, 0xC5, 0xE2)}
-        | {cyrillic[value] for value in (0xD0, 0xD1)}
-    )
-    return re.compile(f"(?={_class(first)})(?:{'|'.join(parts)}|â€\ufffd)")
+    return re.compile("(?:" + "|".join(parts) + ")")
 
 
 _SUSPICIOUS: Final = _suspicion()
+# Every suspicious sequence is a run of characters outside ASCII: rare in Latin script, and found fast.
+_PAIR: Final = re.compile("[^\\x00-\\x7f][^\\x00-\\x7f]")
+_RUN: Final = re.compile("[^\\x00-\\x7f]+")
+_CONTROL: Final = re.compile("[\\x80-\\x84\\x86-\\x9f]")
 
 # Closing signs are continuation bytes in Windows-1252: "GÅ PÅ”" and "TVÅ" before a no-break space are clean.
 _CLOSING: Final = frozenset("”“’‘…«»–—‹›\xa0")
@@ -131,7 +124,18 @@ def is_suspicious(text: str) -> bool:
     >>> is_suspicious("schÃ¶n"), is_suspicious("„schön“")
     (True, False)
     """
-    return not text.isascii() and bool(_SUSPICIOUS.search(text))
+    if text.isascii():
+        return False
+    if b"\xc2" in text.encode("utf-8", "surrogatepass") and _CONTROL.search(text):
+        return True
+    pair = _PAIR.search(text)
+    while pair:
+        run = _RUN.match(text, pair.start())
+        assert run is not None  # noqa: S101 - a pair is the beginning of one
+        if _SUSPICIOUS.search(run[0]):
+            return True
+        pair = _PAIR.search(text, run.end())
+    return False
 
 
 def repair(text: str) -> str:
@@ -165,7 +169,7 @@ def repair(text: str) -> str:
             text = broken.sub(_UNDO[codec], text)
             if text == before:
                 break
-    if not _SUSPICIOUS.search(text) or not _looks_broken(text):
+    if not is_suspicious(text) or not _looks_broken(text):
         return text
     return "\n".join(map(_repair_line, text.split("\n")))
 

@@ -51,13 +51,10 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     written = raw.fields
     if exact is not None:
         written = {key: value for key, value in written.items() if key != EXACT_FIELD}
-    extra = {key: value for key, value in written.items() if key not in _NAMES}
-    for key, name in _NAMES.items():
-        value = written.get(key)
+    others, extra = _sort_out(written, values)
+    for key in others:
+        name, value = _NAMES[key], written[key]
         if value is None or value == "":
-            continue
-        if type(value) is str and name not in _READERS:
-            values[name] = value.strip()
             continue
         read: _Reader = _READERS.get(name, _read_text)
         coerced = read(key, value, changes)
@@ -79,6 +76,20 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     if exact is None and not (posting.title or posting.summary or posting.body):
         raise PostingError("title, summary and body are all empty: there is nothing to match")
     return posting, changes
+
+
+def _sort_out(written: Mapping[str, Any], values: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Put the plain texts into `values`; return the other known fields in their order, and unknown ones."""
+    others, extra = [], {}
+    for key, value in written.items():
+        name = _TEXTS.get(key)
+        if name and type(value) is str:
+            values[name] = value.strip()
+        elif key in _NAMES:
+            others.append(key)
+        else:
+            extra[key] = value
+    return sorted(others, key=_PLACES.__getitem__), extra
 
 
 def _quote(value: Any) -> str:
@@ -168,3 +179,5 @@ _READERS: Final[Mapping[str, _Reader]] = {
     "pay": _read_pay,
     "featured": _read_featured,
 }
+_TEXTS: Final = {key: name for key, name in _NAMES.items() if name not in _READERS}
+_PLACES: Final = {key: place for place, key in enumerate(_NAMES)}
