@@ -112,7 +112,12 @@ _AT_MOST: Final = re.compile(
 _AT_LEAST: Final = re.compile(
     r"(?:\b(?:from|ab|min(?:imum|destens)?\.?|at least|starting at|starts at|over)|[>≥])\s*\Z", re.IGNORECASE
 )
-_PLUS: Final = re.compile(r"\s*\+(?!\s*\S*\d)")
+_ON_TOP: Final = r"(?:\w*bonus|allowance|payment|voucher|tronc|\w*prämie|\w*zulage|\w*zuschlag)"
+_ON_TOP_BEFORE: Final = re.compile(rf"\b{_ON_TOP}(?: of| up to| von| bis(?: zu)?|:)?\s*\Z", re.IGNORECASE)
+_ON_TOP_AFTER: Final = re.compile(
+    rf"\s+(?!plus\b|and\b|und\b|inkl|incl|zzgl)(?:[\w-]+\s+)?{_ON_TOP}\b", re.IGNORECASE
+)
+_PLUS: Final = re.compile(r"\+(?!\s*\S*\d)")
 _FILLERS: Final = re.compile(
     r"\b(?:gross|net|brutto|netto|salary|pay|wage|gehalt|lohn|vergütung|from|ab|up to|bis(?: zu)?|between|von"
     r"|zwischen|circa|ca\.?|approx\.?|about|rund|etwa|max\.?|min\.?|at least|mindestens"
@@ -289,10 +294,11 @@ def _parse_text(text: str) -> Pay:
     amounts = list(_AMOUNT.finditer(text)) if len(text) <= _LONGEST_TEXT else []
     # Numbers without a currency ("40 hours", "30 days off") count only beside one that has it.
     groups = _ranges(text, amounts)
-    marked = [group for group in groups if any(map(_currency_of, group))]
-    if len(marked or groups) != 1:
+    marked = [group for group in groups if any(map(_currency_of, group)) and not _is_on_top(text, group)]
+    candidates = marked or [group for group in groups if not any(map(_currency_of, group))]
+    if len(candidates) != 1:
         raise PostingError("expected one amount or one range")
-    group = (marked or groups)[0]
+    group = candidates[0]
     before, after = text[: group[0].start()], text[group[-1].end() :]
     _check_surroundings(before, after, is_marked=bool(marked))
     currencies = {_normal_currency(sign) for sign in map(_currency_of, group) if sign}
@@ -307,6 +313,12 @@ def _parse_text(text: str) -> Pay:
         maximum = None
     pay = Pay(minimum, maximum, min(currencies, default=""), _find_period(before, after))
     return pay if any(amount["thousand"] for amount in group) else _check_bare(pay)
+
+
+def _is_on_top(text: str, group: list[re.Match[str]]) -> bool:
+    """Return whether an amount is paid beside the pay: "allowance £2,500", "£4,000 welcome payment"."""
+    before, after = text[: group[0].start()], text[group[-1].end() :]
+    return bool(_ON_TOP_BEFORE.search(before) or _ON_TOP_AFTER.match(after))
 
 
 def _check_bare(pay: Pay) -> Pay:

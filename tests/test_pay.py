@@ -58,6 +58,11 @@ pays = st.builds(
         ("€3,000 gross per month, 40 hours per week", (3_000, 3_000, "EUR", "month")),
         ("£45k plus bonus and 25 days holiday", (45_000, 45_000, "GBP", "")),
         ("A7 (Band 5) £28,407 - £34,581", (28_407, 34_581, "GBP", "")),
+        # What comes on top is no pay.
+        ("€45,000 + €5,000 bonus", (45_000, 45_000, "EUR", "")),
+        ("£39,152 - £47,181 plus £4,000 welcome payment", (39_152, 47_181, "GBP", "")),
+        ("£36,000 plus bonus", (36_000, 36_000, "GBP", "")),
+        ("$66,000 + service charge share", (66_000, 66_000, "$", "")),
         # A sign that several currencies share stays a sign.
         ("kr 500 000", (500_000, 500_000, "kr", "")),
         ("¥5,000,000", (5_000_000, 5_000_000, "¥", "")),
@@ -96,7 +101,12 @@ def test_pay_in_text_is_read(text, wanted):
             "$1.5M",
             "1.2.3",
         ),
-        *("€45,000 + €5,000 bonus", "£12.50 per hour (£24,000 a year)", "€45k - $50k", "call +49 30 123456"),
+        *(
+            "recruitment allowance £2,500",
+            "£12.50 per hour (£24,000 a year)",
+            "€45k - $50k",
+            "call +49 30 123456",
+        ),
         *("9" * 400 + " €", "€ " + "9 " * 5_000, "€9999999999999999"),
         *(
             None,
