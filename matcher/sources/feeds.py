@@ -44,6 +44,7 @@ _RENAMED: Final[Mapping[str, str]] = {
 }
 _MARKUP: Final = frozenset(("body", "description", "summary", "title", "requirements"))
 _SINGLE: Final = frozenset(("id", "url", "timestamp", "title"))
+_REPAIRED: Final = "wrongly decoded characters repaired"
 _SPARE: Final = ("date", "updated", "modified")
 
 
@@ -215,9 +216,11 @@ class _Items:
         fields: dict[str, Any] = {}
         for key, values in self._fields.items():
             fixed = [repair(value) for value in values]
-            if fixed != values and not changes:
-                changes.append("wrongly decoded characters repaired")
+            if fixed != values and _REPAIRED not in changes:
+                changes.append(_REPAIRED)
             name = _RENAMED.get(key, key)
+            if name in _SINGLE and len(set(fixed)) > 1:
+                changes.append(f"{key} comes {len(fixed)} times: the first is read")
             if name in fields and name in _RENAMED.values():
                 name = key
             fields[name] = fixed if name == "hashtags" else fixed[0] if name in _SINGLE else ", ".join(fixed)

@@ -15,6 +15,12 @@ from matcher.text import decode, repair
 
 __all__: Final = ["parse_object", "read_json_lines", "repair_strings"]
 
+LONGEST_LINE: Final = 32 << 20
+"""Bytes of one line that are passed over before the rest of the file is left: no export has such a line."""
+
+MOST_BLANK: Final = 1_000_000
+"""Blank lines after each other before the rest of the file is left."""
+
 
 def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
     """Yield a posting, or what is wrong with it, for each line that is not blank.
@@ -37,15 +43,27 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
     jobs.jsonl:1
     2: not valid JSON (...)
     """
-    number = 0
+    number = filled = 0
     while line := stream.readline(LARGEST_POSTING + 1):
         number += 1
         if len(line) > LARGEST_POSTING:
-            while line and not line.endswith(b"\n"):
+            reason = f"line of more than {LARGEST_POSTING:,} bytes: not a posting"
+            size, filled = len(line), number
+            while line and not line.endswith(b"\n") and size <= LONGEST_LINE:
                 line = stream.readline(LARGEST_POSTING + 1)
-            yield PostingError(f"line of more than {LARGEST_POSTING:,} bytes: not a posting", line=number)
+                size += len(line)
+            if size > LONGEST_LINE:
+                yield PostingError(f"{reason}, and the rest of the file is not read", line=number)
+                return
+            yield PostingError(reason, line=number)
         elif line.strip(b" \t\r\n\xef\xbb\xbf"):
-            yield parse_object(line, name, number)
+            filled = number
+            yield parse_object(line.rstrip(b"\r\n"), name, number)
+        elif number - filled > MOST_BLANK:
+            yield PostingError(
+                f"more than {MOST_BLANK:,} blank lines: the rest of the file is not read", line=number
+            )
+            return
 
 
 def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError:
@@ -86,7 +104,7 @@ def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError
     except RecursionError:
         return PostingError("JSON is nested too deep: flatten it", line=line)
     except ValueError as error:
-        within = getattr(error, "lineno", 1) - 1
+        within = min(getattr(error, "lineno", 1) - 1, data.rstrip().count(b"\n"))
         return PostingError(f"not valid JSON ({error})", line=line + within)
     return RawPosting(fields, line, f"{name}:{line}", changes)
 

@@ -171,7 +171,7 @@ def _rows(lines: _Lines, delimiter: str) -> Iterator[_Row]:
             continue
         if cells is None:
             return
-        blank_rows = 0 if cells else blank_rows + 1
+        blank_rows = 0 if any(cells) else blank_rows + 1
         if blank_rows > MOST_BLANK_ROWS:
             reason = f"more than {MOST_BLANK_ROWS:,} blank rows: the rest of the file is not read"
             yield PostingError(reason, line=line), line, []
@@ -269,7 +269,7 @@ class _Lines(Iterator[str]):
 
     def quote_problem(self, delimiter: str) -> str:
         """Return what is wrong with the quotes of a row of several lines, or of the last one."""
-        if len(self._row) < 2 and not self.ended:  # noqa: PLR2004 - quotes of one row cannot swallow the next
+        if len(self._row) <= 1 and not self.ended:  # it has swallowed no other row
             return ""
         text = b"".join(self._row).decode("utf-8", "replace")
         try:
@@ -278,5 +278,5 @@ class _Lines(Iterator[str]):
             if "unexpected end" in str(error):
                 return "a quote is not closed before the end of the file"
             if len(self._row) > 1:
-                return "a quote that may not be closed: text behind the quote that ends a cell of several lines"
+                return "a quote may not be closed: there is text behind the one that ends a cell"
         return ""
