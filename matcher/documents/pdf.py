@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from matcher.documents.layout import join_pages, require_words, unreadable_share
 from matcher.errors import ProfileError
@@ -20,7 +21,7 @@ MOST_PAGES: Final = 200
 MOST_UNREADABLE: Final = 0.1
 """Share of characters that are none. Icons and bullets of private fonts make up 1 or 2 %."""
 
-_LIMITS: Final = {
+_LIMITS: Final[Mapping[str, Any]] = {
     "zlib_maximum_output_length": 16 << 20,
     "lzw_maximum_output_length": 16 << 20,
     "run_length_maximum_output_length": 16 << 20,
@@ -29,7 +30,8 @@ _LIMITS: Final = {
     "stream_parsing_work_maximum_count": 200_000,
     "xform_maximum_invocations_per_extraction": 500,
 }
-"""For one stream or page. A page of dense text has 10,000 operands and operators."""
+"""For one stream or page; pypdf's own limits are for books and plans.
+A page of dense text has 10,000 operands and operators."""
 
 _MOST_TEXT: Final = 8 << 20
 # What viewers that cannot show a dynamic form or a portfolio show instead.
@@ -50,12 +52,9 @@ def read_pdf(data: bytes) -> str:
     import pypdf
     from pypdf.errors import DependencyError, LimitReachedError
 
-    # Its own limits are for books and plans; older versions have fewer of them, and the process has its own.
-    configure = getattr(pypdf, "overwrite_configuration", None)
-    if configure is not None:
-        configure(**_LIMITS)
     try:
-        return _text(pypdf.PdfReader(BytesIO(data)))
+        with pypdf.apply_configuration(**_LIMITS):
+            return _text(pypdf.PdfReader(BytesIO(data)))
     except LimitReachedError:
         raise ProfileError("has a part that is far too large: is this a CV?") from None
     except DependencyError:
