@@ -9,12 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, Final
 
 from matcher.errors import PostingError
+from matcher.money import (
+    CURRENCY_PATTERN,
+    NUMBER_PATTERN,
+    PERIOD_PATTERNS,
+    currency_name,
+    find_period,
+    period_name,
+    read_number,
+)
 
-__all__: Final = ["LARGEST_PAY", "PERIODS_A_YEAR", "Pay", "is_pay_record", "parse_pay", "write_number"]
+__all__: Final = ["LARGEST_PAY", "PERIODS_A_YEAR", "Pay", "is_pay_record", "parse_pay"]
 
 HOURS_A_YEAR: Final = 2_080
 """52 weeks of 40 hours."""
@@ -39,70 +47,9 @@ _LONGEST_NAME: Final = 40
 _LONGEST_TEXT: Final = 500
 _SMALLEST_BARE: Final = 1_000
 
-_SIGNS: Final[Mapping[str, str]] = {
-    "€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "₺": "TRY", "₪": "ILS", "₩": "KRW", "₴": "UAH",
-    "₦": "NGN", "₱": "PHP", "₫": "VND", "US$": "USD", "C$": "CAD", "CA$": "CAD", "CAD$": "CAD", "A$": "AUD",
-    "AU$": "AUD", "NZ$": "NZD", "HK$": "HKD", "S$": "SGD", "R$": "BRL", "MX$": "MXN", "SFR.": "CHF",
-    "SFR": "CHF", "FR.": "CHF", "ZŁ": "PLN", "KČ": "CZK", "EURO": "EUR", "EUROS": "EUR", "$US": "USD",
-    "FT": "HUF", "LEI": "RON", "$": "$", "¥": "¥", "KR": "kr", "KR.": "kr",
-}  # fmt: skip
-"""How people write a currency, in capitals -> its ISO 4217 code; signs that several share stay signs."""
-
-_CODES: Final = frozenset(
-    "AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GHS HKD HUF IDR ILS INR ISK JPY KES KRW MAD "
-    "MXN MYR NGN NOK NZD PEN PHP PKR PLN QAR RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD UYU VND ZAR".split()
-)
-"""ISO 4217 codes that are looked for in text; a field of its own may hold any code."""
-
-_UNITS: Final[Mapping[str, str]] = {
-    "hour": r"hours?|hrs?|h|std\.?|stunden?",
-    "day": r"days?|tage?",
-    "week": r"weeks?|wk|wochen?",
-    "month": r"months?|mth|mo|monate?",
-    "year": r"years?|yrs?|annum|jahre?",
-}
-"""What stands after "per", "a" or "/"."""
-
-_ALONE: Final[Mapping[str, str]] = {
-    "hour": r"hourly|stündlich|stundenlohn|p\.\s?h\.?|ph",
-    "day": r"daily|täglich|tagessatz|day rate|p\.\s?d\.?",
-    "week": r"weekly|wöchentlich|wochenlohn|p\.\s?w\.?|pw",
-    "month": r"monthly|monatlich|monatsgehalt|monatslohn|mtl\.?|p\.\s?m\.?|pcm",
-    "year": r"yearly|annual|annually|jährlich|jahresgehalt|p\.\s?a\.?|pa",
-}
-"""What names a period without such a word."""
-
-_BETWEEN: Final = r"(?:[\s,;:()*.+]|gross|net|brutto|netto|salary|wage|gehalt|ote|fte)*"
-_AFTER: Final = {
-    name: re.compile(
-        rf"{_BETWEEN}(?:(?:/|\b(?:per|pro|an?|each|je|im|in der|die|der)\b)\s*(?:{units})"
-        rf"|\b(?:{_ALONE[name]}))(?![^\W_])",
-        re.IGNORECASE,
-    )
-    for name, units in _UNITS.items()
-}
-_ANYWHERE: Final = {
-    name: re.compile(
-        rf"(?:(?:/|\b(?:per|pro)\b)\s*(?:{units})|(?<![^\W_])(?:{_ALONE[name]}))(?![^\W_])", re.IGNORECASE
-    )
-    for name, units in _UNITS.items()
-}
-_NAMED: Final = {
-    name: re.compile(
-        rf"(?:(?:per|pro|an?|je|im|/)[\s-]*)?(?:{units}|{_ALONE[name]})(?:[\s-]+(?:salary|wage|rate))?\Z",
-        re.IGNORECASE,
-    )
-    for name, units in _UNITS.items()
-}
-
-_SIGN: Final = (
-    r"(?:US\$|CA\$|CAD\$|AU\$|NZ\$|HK\$|MX\$|[CASR]\$|\$US|[€£$¥₹₽₺₪₩₴₦₱₫]"
-    r"|(?<![^\W\d_])(?:SFr\.?|Fr\.|zł|Kč|kr\.?|Ft|lei|euros?|" + "|".join(sorted(_CODES)) + r")(?![^\W\d_]))"
-)
-_NUMBER: Final = r"\d+(?:[.,'’  ]\d+)*(?:[.,](?:-|–|—)+)?"
 _AMOUNT: Final = re.compile(
-    rf"(?P<before>{_SIGN})?\s*(?<![\w.,])(?P<number>{_NUMBER})"
-    rf"(?:\s?(?P<thousand>k|tsd\.?|t(?=\s?€)|thousand|tausend)(?![^\W\d_]))?(?:\s?(?P<after>{_SIGN}))?",
+    rf"(?P<before>{CURRENCY_PATTERN})?\s*(?<![\w.,])(?P<number>{NUMBER_PATTERN})"
+    rf"(?:\s?(?P<thousand>k|tsd\.?|t(?=\s?€)|thousand|tausend)(?![^\W\d_]))?(?:\s?(?P<after>{CURRENCY_PATTERN}))?",
     re.IGNORECASE,
 )
 _JOINS: Final = re.compile(r"\s*(?:-|–|—|−|~|to|bis(?:\s+zu)?|and|und|until)\s*\Z", re.IGNORECASE)
@@ -177,7 +124,7 @@ class Pay:
             raise PostingError("pay needs an amount above 0")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise PostingError(f"pay from {self.minimum} to {self.maximum} is no range")
-        for name, normalise in (("currency", _normal_currency), ("period", _normal_period)):
+        for name, normalise in (("currency", currency_name), ("period", period_name)):
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > _LONGEST_NAME or not value.isprintable():
                 raise PostingError(f"the {name} of pay must be a short text, got {value!r:.80}")
@@ -301,7 +248,7 @@ def _parse_text(text: str) -> Pay:
     group = candidates[0]
     before, after = text[: group[0].start()], text[group[-1].end() :]
     _check_surroundings(before, after, is_marked=bool(marked))
-    currencies = {_normal_currency(sign) for sign in map(_currency_of, group) if sign}
+    currencies = {currency_name(sign) for sign in map(_currency_of, group) if sign}
     if len(currencies) > 1:
         raise PostingError("two currencies")
     values = _values(group)
@@ -311,7 +258,7 @@ def _parse_text(text: str) -> Pay:
         minimum = None
     elif len(values) == 1 and (_AT_LEAST.search(before) or _PLUS.match(after)):
         maximum = None
-    pay = Pay(minimum, maximum, min(currencies, default=""), _find_period(before, after))
+    pay = Pay(minimum, maximum, min(currencies, default=""), find_period(before, after))
     return pay if any(amount["thousand"] for amount in group) else _check_bare(pay)
 
 
@@ -337,7 +284,7 @@ def _check_surroundings(before: str, after: str, *, is_marked: bool) -> None:
 
 def _values(group: list[re.Match[str]]) -> list[float]:
     thousands = [bool(amount["thousand"]) for amount in group]
-    numbers = [_read_number(amount["number"]) for amount in group]
+    numbers = [read_number(amount["number"]) for amount in group]
     if thousands[-1] and numbers[0] < _SMALLEST_BARE:  # "45-55k"
         thousands[0] = True
     return [number * 1000 if times else number for number, times in zip(numbers, thousands, strict=True)]
@@ -359,56 +306,9 @@ def _ranges(text: str, amounts: list[re.Match[str]]) -> list[list[re.Match[str]]
 
 
 def _is_understood(before: str, after: str) -> bool:
-    for pattern in (*_AFTER.values(), *_ANYWHERE.values()):
+    for pattern in PERIOD_PATTERNS:
         before, after = pattern.sub(" ", before), pattern.sub(" ", after)
     return not _FILLERS.sub("", before) and not _FILLERS.sub("", after)
-
-
-def _find_period(before: str, after: str) -> str:
-    for name, pattern in _AFTER.items():
-        if pattern.match(after):
-            return name
-    found = [name for name, pattern in _ANYWHERE.items() if pattern.search(before)]
-    if not found:
-        found = [name for name, pattern in _ANYWHERE.items() if pattern.search(after)]
-    return found[0] if len(found) == 1 else ""
-
-
-def _read_number(text: str) -> float:
-    """Return the number that a text is in English, German or Swiss writing.
-
-    >>> [_read_number(text) for text in ("45.000", "1,234.50", "1.234,50", "12.5", "80'000", "12,-")]
-    [45000.0, 1234.5, 1234.5, 12.5, 80000.0, 12.0]
-    """
-    text = re.sub(r"[.,][-–—]+\Z", "", text.strip())
-    text = re.sub(r"['’\u00a0\u202f ](?=\d{3}(?!\d))", "", text)
-    parts, signs = re.split(r"[.,]", text), re.findall(r"[.,]", text)
-    if not all(part.isascii() and part.isdigit() for part in parts) or re.match("0[0-9]", text):
-        raise PostingError("not a number")
-    whole, decimals = parts[:-1], parts[-1]
-    grouped = 1 <= len(parts[0]) <= 3 and parts[0] != "0" and all(len(part) == 3 for part in parts[1:])
-    if not signs or (grouped and len(set(signs)) == 1):
-        return float("".join(parts))
-    is_clear = len(signs) == 1 or (signs[-1] not in signs[:-1] and len(set(signs)) == 2)
-    if not is_clear or not all(len(part) == 3 for part in whole[1:]):
-        raise PostingError("not a number")
-    return float(f"{''.join(whole)}.{decimals}")
-
-
-def write_number(number: float) -> str:
-    """Return a number as text that `parse_pay` reads as exactly that number.
-
-    Three decimals would look like thousands, so they become four.
-
-    Examples
-    --------
-    >>> write_number(45000.0), write_number(12.125)
-    ('45000', '12.1250')
-    """
-    text = f"{Decimal(repr(number)):f}"
-    whole, _, decimals = text.partition(".")
-    decimals = decimals.rstrip("0")
-    return f"{whole}.{decimals}{'0' * (len(decimals) == 3)}" if decimals else whole
 
 
 # --- mappings -------------------------------------------------------------------------------------
@@ -451,23 +351,7 @@ def _parse_mapping(value: Mapping[str, Any], outer: Mapping[str, str] | None = N
 
 def _amount(value: Any) -> float:
     if isinstance(value, str):
-        return _read_number(value)
+        return read_number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise PostingError("not a number")
     return value
-
-
-# --- names ----------------------------------------------------------------------------------------
-
-
-def _normal_currency(name: str) -> str:
-    name = name.strip()
-    upper = name.upper()
-    if upper in _SIGNS:
-        return _SIGNS[upper]
-    return upper if len(upper) == 3 and upper.isascii() and upper.isalpha() else name
-
-
-def _normal_period(name: str) -> str:
-    name = name.strip()
-    return next((period for period, pattern in _NAMED.items() if pattern.match(name)), name)

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "matcher"
 CORE = [
     "_version",
     "errors",
+    "money",
     "pay",
     "countries",
     "places",
@@ -73,8 +74,8 @@ READING_EDGES = {
     "sources.exact": {"errors", "posting"},
     "sources.fields": {"errors", "pay", "posting", "sources.dates", "sources.entry", "sources.exact"},
     "sources.file_names": set(),
-    "sources.writers": {"errors", "pay", "posting", "sources.entry", "sources.exact", "sources.fields"}
-    | {"sources.json_lines", "sources.markdown"},
+    "sources.writers": {"errors", "money", "posting", "sources.entry", "sources.exact", "sources.fields"}
+    | {"sources.json_lines", "sources.markdown", "sources.shapes"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
     "sources.json_lines": {"errors", "text", "sources.entry"},
     "sources.names": {"errors", "posting", "sources.entry"},
@@ -86,7 +87,7 @@ READING_EDGES = {
     "sources.job_posting_json_ld": {"errors", "text"}
     | {f"sources.{name}" for name in ("entry", "json_lines", "markup")},
     "sources.shapes": {"errors", *(f"sources.{name}" for name in BOARDS)}
-    | {f"sources.{name}" for name in ("entry", "job_posting_json_ld", "markup", "names")},
+    | {f"sources.{name}" for name in ("entry", "exact", "job_posting_json_ld", "markup", "names")},
     "sources.json_documents": {"errors"}
     | {f"sources.{name}" for name in ("entry", "json_lines", "json_scanner", "names", "shapes")},
     "sources.tables": {"errors", "text", "sources.entry", "sources.markup", "sources.names"},

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from matcher import Posting, PostingError
-from matcher.pay import LARGEST_PAY, PERIODS_A_YEAR, Pay, is_pay_record, parse_pay, write_number
+from matcher.money import write_number
+from matcher.pay import LARGEST_PAY, PERIODS_A_YEAR, Pay, is_pay_record, parse_pay
 from matcher.sources.entry import RawPosting
 from matcher.sources.fields import build_posting
 

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from matcher.errors import PostingError
-from matcher.pay import write_number
+from matcher.money import write_number
 from matcher.posting import Posting
 from matcher.sources.entry import RawPosting
 from matcher.sources.exact import EXACT_FIELD, ExactFields, exact_fields, to_json
 from matcher.sources.fields import build_posting
 from matcher.sources.json_lines import read_json_lines
 from matcher.sources.markdown import read_markdown
+from matcher.sources.shapes import read_records
 
 __all__: Final = ["WRITERS", "Writer", "write_json_line", "write_markdown"]
 
@@ -91,7 +92,7 @@ def write_json_line(posting: Posting) -> bytes:
     >>> write_json_line(Posting(id="1", title=" Cook"))
     b'{"id": "1", "exactFields": "{\\\\"set\\\\": {\\\\"title\\\\": \\\\" Cook\\\\"}}"}\\n'
     """
-    return _write(posting, _render_json, read_json_lines)
+    return _write(posting, _render_json, _read_json)
 
 
 def _write(posting: Posting, render: Callable[[_Record], bytes], read: _Read) -> bytes:
@@ -126,6 +127,10 @@ def _read_back(data: bytes, read: _Read) -> Posting | None:
         return build_posting(entries[0])[0]
     except PostingError:
         return None
+
+
+def _read_json(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
+    return read_records(read_json_lines(stream, name))
 
 
 def _render_json(record: _Record) -> bytes:
