@@ -132,6 +132,15 @@ def test_nothing_to_convert_is_an_error(tmp_path):
     assert_clean_failure(run("convert", empty, "--to", "xml"), 2)
 
 
+def test_a_file_is_kept_when_nothing_could_be_read(tmp_path):
+    source, output = tmp_path / "jobs.jsonl", tmp_path / "out.jsonl"
+    source.write_text("{")
+    output.write_text("mine")
+    assert_clean_failure(run("convert", source, "--to", "jsonl", "--output", output, "--force"), 1)
+    assert output.read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=100), st.text(max_size=100))
 def test_a_file_name_is_safe_and_of_one_id_only(first, second):

@@ -71,11 +71,17 @@ def convert(
         else:
             with _replacing(target) as file:
                 written = _write_stream(postings, writer, file)
+                _check_some(reader, sources)
+    _check_some(reader, sources)
     print_reading(reader.report, reader.report.read)
+    write_line(printable(f"{written:,} posting{'' if written == 1 else 's'} written"), error=target is None)
+
+
+def _check_some(reader: PostingReader, sources: tuple[str, ...]) -> None:
     if not reader.report.read:
+        print_reading(reader.report, 0)
         reason = "no posting could be read" if reader.report.rejected_count else "no postings here"
         raise SourceError(f"{', '.join(sources)}: {reason}")
-    write_line(printable(f"{written:,} posting{'' if written == 1 else 's'} written"), error=target is None)
 
 
 def _check_target(target: Path, sources: Iterable[str], *, is_folder: bool, force: bool) -> None:
