@@ -82,7 +82,7 @@ READING_EDGES = {
     "sources.compression": {"errors"},
     "sources.recognition": {"sources.compression", "sources.names"},
     "sources.markup": {"text"},
-    "sources.json_scanner": {"sources.entry"},
+    "sources.json_scanner": {"errors", "sources.entry"},
     **{f"sources.{name}": {"sources.markup"} for name in BOARDS},
     "sources.job_posting_json_ld": {"errors", "text"}
     | {f"sources.{name}" for name in ("entry", "json_lines", "markup")},
@@ -90,7 +90,8 @@ READING_EDGES = {
     | {f"sources.{name}" for name in ("entry", "exact", "job_posting_json_ld", "markup", "names")},
     "sources.json_documents": {"errors"}
     | {f"sources.{name}" for name in ("entry", "json_lines", "json_scanner", "names", "shapes")},
-    "sources.tables": {"errors", "text", "sources.entry", "sources.markup", "sources.names"},
+    "sources.tables": {"errors", "text"}
+    | {f"sources.{name}" for name in ("entry", "json_lines", "markup", "names")},
     "sources.feeds": {"errors", "text", "sources.entry", "sources.markup", "sources.names"},
     "sources.reader": {"errors", "posting"} | {"sources.entry", "sources.compression", "sources.recognition"},
     "sources": {"errors", "sources.entry", "sources.fields", "sources.reader", "sources.names"}

@@ -6,10 +6,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from matcher import OptionError, read_postings
+from matcher import OptionError, Posting, read_postings
 from matcher.cli import main
 from matcher.posting import RECORD_NAMES
 from matcher.sources.names import ALIASES, name_fields, names_text
+from matcher.sources.writers import write_json_line, write_markdown
 
 TABLE = "Stellenbezeichnung;Firma;Ort\nKöchin;Beck;Cork\nPfleger;Stift;Bern\n"
 COLUMNS = {"Stellenbezeichnung": "title", "Firma": "companyName", "Ort": "location"}
@@ -132,3 +133,23 @@ def test_the_commands_take_columns(tmp_path):
     result = CliRunner().invoke(main, ranked)
     assert result.exit_code == 0, result.output
     assert "Köchin" in result.output
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"description": "Bake.", "city": "Cork"},
+        {"@type": "JobPosting"},
+        {"@graph": [{"@type": "JobPosting", "title": "B"}]},
+        {"absolute_url": "https://example.org", "content": "x"},
+        {"categories": {"location": "Cork"}, "text": "B"},
+        {"jobUrl": "https://example.org", "descriptionPlain": "x"},
+        {"shortcode": "A1"},
+        {"items": [{"title": "B"}]},
+    ],
+)
+def test_a_posting_with_the_fields_of_a_board_is_written_and_read_back_as_itself(extra):
+    posting = Posting(id="1", title="A", extra=extra)
+    for write in (write_json_line, write_markdown):
+        written = write(posting)
+        assert list(read_postings(io.BytesIO(written))) == [posting]

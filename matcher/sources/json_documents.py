@@ -106,6 +106,18 @@ def _read_list(
     scanner.skip()
 
 
+def _without_others(entries: Iterator[RawPosting | PostingError]) -> Iterator[RawPosting | PostingError]:
+    """Leave out the pages, organisations and other things that a graph holds beside its JobPosting."""
+    line, found = 1, False
+    for entry in entries:
+        line = entry.line
+        if isinstance(entry, PostingError) or "@type" not in entry.fields:
+            found = True
+            yield entry
+    if not found:
+        yield PostingError("no JobPosting in this graph", line=line)
+
+
 def _read_value(value: Value, frame: _Frame, around: dict[str, Any]) -> Iterator[RawPosting | PostingError]:
     if not value.is_whole:
         raise PostingError("the file is cut off within this posting", line=value.line)
@@ -138,7 +150,8 @@ def _read_object(scanner: JsonScanner, frame: _Frame) -> Iterator[RawPosting | P
             if scanner.lists_objects():
                 if has_list:
                     yield PostingError("a second list of postings in one object", line=scanner.line)
-                yield from _read_list(scanner, frame, around)
+                entries = _read_list(scanner, frame, around)
+                yield from _without_others(entries) if b"@graph" in value.data else entries
                 kept.add(b"[]", scanner.line)
                 has_list = True
         else:

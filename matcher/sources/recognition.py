@@ -37,7 +37,7 @@ _POSTING: Final = re.compile(
     rb'"(?:title|summary|body|text|categories|position|job[_ ]?title)"\s*:|JobPosting\b|' + _LIST,
     re.IGNORECASE,
 )
-_TEXTS: Final = frozenset(("body", "summary", "text", "description"))
+_TEXTS: Final = frozenset(("body", "summary", "text"))  # a frame may have a description
 _FEED: Final = re.compile(
     rb"<(?:\w{1,20}:)?(?:rss|feed|RDF|source|jobs?|positions?|vacanc(?:y|ies)|channel|item)\b|<!DOCTYPE|<!ENTITY",
     re.IGNORECASE,
@@ -184,7 +184,8 @@ def json_kind(first: bytes, second: bytes, otherwise: str = "json lines") -> str
         is_open = second.startswith((b'"', b"}")) or first.endswith((b"{", b"[", b",", b":"))
         return "json" if is_open and len(first) < _LONGEST_FIRST else otherwise
     holds_list = isinstance(value, dict) and _STARTS_LIST.match(first) and not _TEXTS.intersection(value)
-    return "json" if holds_list else "json lines"
+    is_posting = holds_list and "title" in value and "version" not in value  # a JSON feed has both
+    return "json" if holds_list and not is_posting else "json lines"
 
 
 def needs_second_line(first: bytes) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from matcher.errors import PostingError
 from matcher.sources.ashby import is_ashby, read_ashby
 from matcher.sources.entry import RawPosting
+from matcher.sources.exact import EXACT_FIELD
 from matcher.sources.greenhouse import is_greenhouse, read_greenhouse
 from matcher.sources.job_posting_json_ld import is_job_posting, job_postings_in, read_job_posting
 from matcher.sources.lever import is_lever, read_lever
@@ -66,6 +67,9 @@ def read_record(
     [{'title': 'Cook', 'body': 'Bake.', 'location': 'Cork'}]
     """
     fields = entry.fields
+    if EXACT_FIELD in fields:  # written by `matcher.sources.writers`
+        yield entry
+        return
     if not _FOREIGN.isdisjoint(fields) or not _MARKS.isdisjoint(fields):
         for shape in SHAPES.values():
             if shape.fits(fields):

@@ -12,7 +12,7 @@ __all__: Final = ["is_workable", "read_workable"]
 _TEXTS: Final = ("description", "requirements", "benefits")
 _READ: Final = frozenset(
     "description requirements benefits published_on created_at published application_url employment_type "
-    "type workplace city state country".split()
+    "type workplace city state country shortcode".split()
 )
 
 
