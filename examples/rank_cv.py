@@ -19,7 +19,7 @@ DEMO_MODEL = Path(__file__).parent.parent / "models" / "demo"
 def main() -> None:
     """Read a CV, rank, print."""
     parser = argparse.ArgumentParser(description="Rank jobs for a pasted CV.")
-    parser.add_argument("cv", nargs="?", default="-", help="text or Markdown file, - for standard input")
+    parser.add_argument("cv", nargs="?", default="-", help="a file, or - for standard input")
     parser.add_argument("--model", default=DEMO_MODEL, help="model directory (default: the demo model)")
     parser.add_argument("-k", type=int, default=5, help="how many jobs to show (default: 5)")
     arguments = parser.parse_args()

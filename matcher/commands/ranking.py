@@ -43,7 +43,7 @@ def rank(
     k: int,
     **filters: Any,
 ) -> None:
-    """Rank postings for CV, a text or Markdown file or - for standard input.
+    """Rank postings for CV: text, Markdown, HTML, PDF, DOCX, ODT, JSON Resume, or - for standard input.
 
     \b
     Examples: matcher rank cv.txt --model models/jobs -k 5 --location Berlin
