@@ -30,6 +30,11 @@ class Value(NamedTuple):
     """One value: its bytes (empty when larger than a posting may be), its first line, whether it is whole.
 
     One that ends with a line end lacks a quote, and everything up to the next object belongs to it.
+
+    Examples
+    --------
+    >>> Value(b"[1]", 2, is_whole=True).line
+    2
     """
 
     data: bytes

@@ -19,7 +19,13 @@ __all__: Final = ["SHAPES", "Shape", "read_record", "read_records"]
 
 
 class Shape(NamedTuple):
-    """One kind of JSON object: how it is known, and how it becomes the fields of a posting."""
+    """One kind of JSON object: how it is known, and how it becomes the fields of a posting.
+
+    Examples
+    --------
+    >>> SHAPES["Workable"].fits({"title": "Cook", "shortcode": "A1"})
+    True
+    """
 
     fits: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
