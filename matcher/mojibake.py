@@ -46,7 +46,16 @@ def _sequences(table: str, leads_by_length: Mapping[int, Iterable[int]]) -> str:
     )
 
 
-_BROKEN: Final = {codec: re.compile(_sequences(table, _LEADS)) for codec, table in _TABLES.items()}
+def _romanian(table: str) -> str:
+    """Return the sequences of ș and ț, whose lead in Mac Roman is a quotation mark."""
+    return (
+        f"|{table[0xC8]}{_class(table[value] for value in range(0x98, 0x9C))}" if table[0xC8] == "È" else ""
+    )
+
+
+_BROKEN: Final = {
+    codec: re.compile(_sequences(table, _LEADS) + _romanian(table)) for codec, table in _TABLES.items()
+}
 
 
 def _suspicion() -> re.Pattern[str]:
@@ -58,7 +67,7 @@ def _suspicion() -> re.Pattern[str]:
     box_drawing = [chr(value) for value in range(0x2550, 0x256D)] + ["├", "┬", "Γ"]
     parts = [
         _class(controls),
-        *(_sequences(table, _LEADS) for table in _TABLES.values()),
+        *(broken.pattern for broken in _BROKEN.values()),
         # Text in other scripts comes in runs; a single pair is more often a letter and a quotation mark.
         f"(?:{_sequences(_TABLES['cp1252'], _ALL_LEADS)}){{2}}",
         _sequences(_characters("cp1250"), {2: range(0xC3, 0xC6), 3: (0xE2,)}),
@@ -77,6 +86,9 @@ _CONTROL: Final = re.compile("[\\x80-\\x84\\x86-\\x9f]")
 
 # Closing signs are continuation bytes in Windows-1252: "GÅ PÅ”" and "TVÅ" before a no-break space are clean.
 _CLOSING: Final = frozenset("”“’‘…«»–—‹›\xa0")
+# The last letter of a word in capitals, and what stands after it.
+_CAPITAL: Final = r"(?P<capital>(?<=[A-ZÀ-ÖØ-ÞĀ-ſ])[À-ÖØ-Þ](?:[ \xa0]|[”“’‘…«»–—‹›™](?![^\W\d_])))"
+_DOUBTFUL: Final = re.compile(f"{_CAPITAL}|{_BROKEN['cp1252'].pattern}")
 _SYMBOL_FONT: Final = range(0xF000, 0xF100)  # where Word keeps the bullets of Symbol and Wingdings
 
 
@@ -87,25 +99,39 @@ def _is_plausible(text: str) -> bool:
 def _may_be_clean(match: re.Match[str]) -> bool:
     """Return whether an upper-case letter and the sign after it are more likely what was meant."""
     lead, sign = match[0][0], match[0][1:]
-    if sign not in _CLOSING or lead not in "ÃÄÅ":
+    if sign not in _CLOSING or lead not in "ÃÄÅÈ":
         return False
     before = match.string[match.start() - 1 : match.start()]
     if sign == "\xa0":
         return before.isupper() or (lead != "Ã" and not before.isalpha())
     after = match.string[match.end() : match.end() + 1]
+    if sign in "–—" and after.isupper() and not before.isalpha():  # "from Ä–Ö"
+        return True
     return not after.isalpha() and (before.isupper() or not before.isalpha())
+
+
+def _is_certain_beside(match: re.Match[str]) -> bool:
+    """Return whether the line of a match holds a broken sequence that cannot be meant."""
+    start = match.string.rfind("\n", 0, match.start()) + 1
+    end = match.string.find("\n", match.end())
+    others = match.re.finditer(match.string, start, len(match.string) if end < 0 else end)
+    return any(not _may_be_clean(other) for other in others)
 
 
 def _undo(codec: str) -> Callable[[re.Match[str]], str]:
     values = _BYTES[codec]
 
     def replace(match: re.Match[str]) -> str:
-        if _may_be_clean(match):
+        if _may_be_clean(match) and not (match[0][0] == "Ã" and _is_certain_beside(match)):
             return match[0]
+        if match[0][0] == "ƒ" and match.string[match.start() - 1 : match.start()] == "Ã":
+            return match[0]  # what Windows-1252 leaves when it breaks a text twice, and not Mac Roman
         try:
             fixed = match[0].translate(values).encode("latin-1").decode("utf-8")
         except UnicodeError:
             return match[0]
+        if codec == "mac_roman" and (fixed == "\u200a" or match[0][1] in "æøÆØ"):
+            return match[0]  # a word in low quotation marks: "‚Äänekoski‘", "‚æøå‘"
         if ord(fixed[0]) in _SYMBOL_FONT:
             return "•"
         return fixed if _is_plausible(fixed) else match[0]
@@ -163,7 +189,10 @@ def repair(text: str) -> str:
     if not is_suspicious(text):
         return text
     text = text.replace("â€\ufffd", "”")  # the one sign in use whose last byte Windows-1252 lacks
-    for codec, broken in _BROKEN.items():
+    # What one codec leaves behind can hold a sequence of another: the one that explains more goes first.
+    found = {codec: sum(map(len, broken.findall(text))) for codec, broken in _BROKEN.items()}
+    for codec in sorted(_BROKEN, key=lambda codec: -found[codec]):
+        broken = _BROKEN[codec]
         for _ in range(_MOST_TIMES):
             before = text
             text = broken.sub(_UNDO[codec], text)
@@ -183,9 +212,16 @@ def _looks_broken(text: str) -> bool:
 def _repair_line(line: str) -> str:
     if line.isascii() or not _looks_broken(line):
         return line
-    without = _BROKEN["cp1252"].sub(lambda match: "" if _may_be_clean(match) else match[0], line)
-    if not _looks_broken(without):
-        return line
+    kept = [match for match in _DOUBTFUL.finditer(line) if match["capital"] or _may_be_clean(match)]
+    starts = [0, *(match.end() for match in kept)]
+    ends = [*(match.start() for match in kept), len(line)]
+    parts = [_repair_part(line[start:end]) for start, end in zip(starts, ends, strict=True)]
+    return "".join(part + match[0] for part, match in zip(parts, kept, strict=False)) + parts[-1]
+
+
+def _repair_part(part: str) -> str:
+    if part.isascii() or not _looks_broken(part):
+        return part
     import ftfy
 
     config = ftfy.TextFixerConfig(
@@ -197,5 +233,5 @@ def _repair_line(line: str) -> str:
         normalization=None,
         explain=False,
     )
-    fixed = ftfy.fix_encoding(line, config)
-    return fixed if _is_plausible(fixed) else line
+    fixed = ftfy.fix_encoding(part, config)
+    return fixed if _is_plausible(fixed) else part
