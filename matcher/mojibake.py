@@ -130,7 +130,9 @@ def _undo(codec: str) -> Callable[[re.Match[str]], str]:
             fixed = match[0].translate(values).encode("latin-1").decode("utf-8")
         except UnicodeError:
             return match[0]
-        if codec == "mac_roman" and (fixed == "\u200a" or match[0][1] in "æøÆØ"):
+        if codec == "mac_roman" and (
+            fixed in "\u2000\u200a" or (match[0][0] == "‚" and match[0][1] in "æøÆØ")
+        ):
             return match[0]  # a word in low quotation marks: "‚Äänekoski‘", "‚æøå‘"
         if ord(fixed[0]) in _SYMBOL_FONT:
             return "•"
