@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
-from matcher.posting import normalise_hashtag
+from matcher.hashtags import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 
 __all__: Final = [

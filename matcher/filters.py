@@ -20,13 +20,9 @@ from numpy.typing import NDArray
 from matcher.catalogue import NO_DATE, Catalogue, Categories
 from matcher.countries import country_code
 from matcher.errors import FilterError, OptionError, PostingError
+from matcher.hashtags import normalise_hashtag, normalise_hashtags, split_hashtags
 from matcher.places import is_remote, parse_places
-from matcher.posting import (
-    normalise_hashtag,
-    normalise_hashtags,
-    split_hashtags,
-    to_milliseconds,
-)
+from matcher.posting import to_milliseconds
 
 __all__: Final = ["FILTERS", "Filter", "parse_moment", "select_postings"]
 

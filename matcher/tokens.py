@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.analyzer import fold, select_features, tokenize
-from matcher.posting import normalise_hashtag
+from matcher.hashtags import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 from matcher.strings import BASE, Found, Strings, StringTable, to_offsets
 

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from matcher.analyzer import LONGEST_TOKEN, analyze, fold, tag_candidates, tokenize
-from matcher.posting import normalise_hashtag
+from matcher.hashtags import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 
 PROPERTY = settings(max_examples=200, deadline=None)

@@ -17,6 +17,7 @@ CORE = [
     "pay",
     "countries",
     "places",
+    "hashtags",
     "posting",
     "profile",
     "mojibake",
@@ -72,12 +73,20 @@ READING_EDGES = {
     "sources.entry": {"errors"},
     "sources.dates": set(),
     "sources.exact": {"errors", "posting"},
-    "sources.fields": {"errors", "pay", "posting", "sources.dates", "sources.entry", "sources.exact"},
+    "sources.fields": {
+        "errors",
+        "hashtags",
+        "pay",
+        "posting",
+        "sources.dates",
+        "sources.entry",
+        "sources.exact",
+    },
     "sources.file_names": set(),
     "sources.writers": {"errors", "money", "posting", "sources.entry", "sources.exact", "sources.fields"}
     | {"sources.json_lines", "sources.markdown", "sources.shapes"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
-    "sources.json_lines": {"errors", "text", "sources.entry"},
+    "sources.json_lines": {"errors", "mojibake", "text", "sources.entry"},
     "sources.names": {"errors", "posting", "sources.entry"},
     "sources.compression": {"errors"},
     "sources.recognition": {"sources.compression", "sources.names"},
@@ -93,9 +102,12 @@ READING_EDGES = {
     "sources.tables": {"errors", "text"}
     | {f"sources.{name}" for name in ("entry", "json_lines", "markup", "names")},
     "sources.feeds": {"errors", "text", "sources.entry", "sources.markup", "sources.names"},
-    "sources.reader": {"errors", "posting"} | {"sources.entry", "sources.compression", "sources.recognition"},
+    "sources.report": {"errors"},
+    "sources.files": {"errors"},
+    "sources.reader": {"errors", "posting"}
+    | {f"sources.{name}" for name in ("entry", "compression", "recognition", "report", "files")},
     "sources": {"errors", "sources.entry", "sources.fields", "sources.reader", "sources.names"}
-    | {"sources.recognition", "sources.shapes"}
+    | {"sources.recognition", "sources.report", "sources.shapes"}
     | {f"sources.{name}" for name in FORMATS},
     "documents": {f"documents.{name}" for name in ("written", "json_resume", "pdf", "docx", "odt")},
     "documents.written": {"errors", "text"},

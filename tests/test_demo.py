@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from matcher import Matcher, read_postings
-from matcher.sources.reader import MOST_KEPT
+from matcher.sources.report import MOST_KEPT
 from matcher.store import read_model
 
 ROOT = Path(__file__).parent.parent

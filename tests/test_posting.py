@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher import Posting, PostingError
+from matcher.hashtags import normalise_hashtag, split_hashtags
 from matcher.pay import Pay
-from matcher.posting import RECORD_NAMES, normalise_hashtag, split_hashtags
+from matcher.posting import RECORD_NAMES
 
 PROPERTY = settings(max_examples=150, deadline=None)
 

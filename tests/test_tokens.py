@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from matcher.analyzer import analyze, fold, select_features, tag_parts, tokenize
 from matcher.code_points import LAST, MARK, NUMERIC, PLAIN, UNFOLDED, WORD, code_points
-from matcher.posting import normalise_hashtag
+from matcher.hashtags import normalise_hashtag
 from matcher.tokens import Tokens, split_compiled, split_in_python
 
 PIECES = [

@@ -15,8 +15,9 @@ from matcher.errors import PostingError
 from matcher.sources.entry import RawPosting
 from matcher.sources.fields import build_posting
 from matcher.sources.names import check_columns, rename_entry
-from matcher.sources.reader import Change, PostingReader, ReadReport, Rejected, Source
+from matcher.sources.reader import PostingReader, Source
 from matcher.sources.recognition import holds_feed, holds_json_postings
+from matcher.sources.report import Change, ReadReport, Rejected
 
 __all__: Final = ["SOURCES", "Change", "PostingReader", "ReadReport", "Rejected", "read_postings"]
 

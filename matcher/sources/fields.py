@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from matcher.errors import PostingError
+from matcher.hashtags import split_hashtags
 from matcher.pay import Pay, is_pay_record, parse_pay
-from matcher.posting import RECORD_NAMES, Posting, free_name, split_hashtags
+from matcher.posting import RECORD_NAMES, Posting, free_name
 from matcher.sources.dates import parse_timestamp
 from matcher.sources.entry import RawPosting
 from matcher.sources.exact import EXACT_FIELD, parse_exact_fields

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 from matcher.errors import DuplicatePostingError, PostingError, SourceError
 from matcher.posting import Posting
 from matcher.sources.compression import Gzip, open_gzip
 from matcher.sources.entry import RawPosting
+from matcher.sources.files import display_name, open_regular, walk_files
 from matcher.sources.recognition import (
     LOOK,
     UTF_16,
@@ -25,11 +23,9 @@ from matcher.sources.recognition import (
     needs_second_line,
     recognise,
 )
+from matcher.sources.report import ReadReport, Rejected
 
-__all__: Final = ["Change", "PostingReader", "ReadReport", "Rejected", "Source"]
-
-MOST_KEPT: Final = 1_000
-"""Rejections and changes kept word for word; the rest is only counted, so that memory stays bounded."""
+__all__: Final = ["PostingReader", "Source"]
 
 _Read = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[RawPosting | PostingError]]
 _GZIP: Final = ".gz"
@@ -62,115 +58,6 @@ class Source:
         None
     )
     holds_postings: Callable[[bytes], bool] | None = None
-
-
-class Rejected(NamedTuple):
-    """A posting that could not be read.
-
-    Examples
-    --------
-    >>> print(Rejected("jobs/a.md", 3, "the field 'title' comes twice: remove one"))
-    jobs/a.md:3: the field 'title' comes twice: remove one
-    """
-
-    path: str
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return str(PostingError(self.reason, self.path, self.line))
-
-
-class Change(NamedTuple):
-    """Something that was read in another way than written.
-
-    Examples
-    --------
-    >>> print(Change("jobs/a.md", 1, "wrongly decoded characters repaired"))
-    jobs/a.md:1: wrongly decoded characters repaired
-    """
-
-    path: str
-    line: int
-    what: str
-
-    def __str__(self) -> str:
-        return str(PostingError(self.what, self.path, self.line))
-
-
-@dataclass(slots=True)
-class ReadReport:
-    """What reading came to. It grows while the reader is iterated over.
-
-    Parameters
-    ----------
-    read, rejected_count, changed_count : int
-        How many postings were read, were rejected, and were read with at least one change.
-    rejected, changes : list
-        The first `MOST_KEPT` of them, word for word; of the rejected, the last too.
-    ignored : Counter
-        Files in folders that no source reads, by ending.
-
-    Examples
-    --------
-    >>> report = ReadReport(read=2, rejected_count=1, ignored=Counter({".png": 3}))
-    >>> report.summary()
-    '2 postings read, 1 rejected, 3 other files ignored (.png)'
-    """
-
-    read: int = 0
-    rejected_count: int = 0
-    changed_count: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    ignored: Counter[str] = field(default_factory=Counter)
-
-    def summary(self) -> str:
-        """Return the report as one line.
-
-        Examples
-        --------
-        >>> ReadReport(read=1).summary()
-        '1 posting read'
-        """
-        parts = [f"{self.read:,} posting{'' if self.read == 1 else 's'} read"]
-        if self.changed_count:
-            parts.append(f"{self.changed_count:,} repaired or changed")
-        if self.rejected_count:
-            parts.append(f"{self.rejected_count:,} rejected")
-        if self.ignored:
-            endings = ", ".join(sorted(self.ignored))
-            parts.append(f"{self.ignored.total():,} other files ignored ({endings})")
-        return ", ".join(parts)
-
-    def add_rejected(self, rejected: Rejected) -> None:
-        """Count a rejection.
-
-        Examples
-        --------
-        >>> report = ReadReport()
-        >>> report.add_rejected(Rejected("a.md", 1, "larger than any posting"))
-        >>> report.rejected_count
-        1
-        """
-        self.rejected_count += 1
-        if len(self.rejected) == MOST_KEPT:  # the last one may say that the rest of a file is not read
-            self.rejected.pop()
-        self.rejected.append(rejected)
-
-    def add_changes(self, path: str, line: int, changes: Iterable[str]) -> None:
-        """Count a posting's changes, if there are any.
-
-        Examples
-        --------
-        >>> report = ReadReport()
-        >>> report.add_changes("a.md", 1, ["wrongly decoded characters repaired"])
-        >>> report.changed_count
-        1
-        """
-        listed = [Change(path, line, what) for what in changes]
-        self.changed_count += bool(listed)
-        self.changes.extend(listed[: MOST_KEPT - len(self.changes)])
 
 
 class PostingReader(Iterator[Posting]):
@@ -225,7 +112,7 @@ class PostingReader(Iterator[Posting]):
         except TypeError:
             raise SourceError(f"expected a path or an open file, got {origin!r}") from None
         except (OSError, ValueError) as error:
-            raise SourceError(f"{_display(str(origin)[:200])}: cannot be opened ({error})") from None
+            raise SourceError(f"{display_name(str(origin)[:200])}: cannot be opened ({error})") from None
         if not exists:
             raise SourceError(f"{origin}: no such file or folder")
         if not path.is_dir() and self._source_for(path) is None and not _is_bare_gzip(path):
@@ -251,16 +138,16 @@ class PostingReader(Iterator[Posting]):
                 yield from self._read_file(origin, origin.parent, is_chosen=True)
 
     def _read_folder(self, folder: Path) -> Iterator[Posting]:
-        for path in _walk(folder, self._reject):
+        for path in walk_files(folder, self._reject):
             if self._source_for(path) is None and not _is_bare_gzip(path):
                 self.report.ignored[path.suffix.lower() or path.name] += 1
             else:
                 yield from self._read_file(path, folder, is_chosen=False)
 
     def _read_file(self, path: Path, root: Path, *, is_chosen: bool) -> Iterator[Posting]:
-        name = _display(path.as_posix())
+        name = display_name(path.as_posix())
         try:
-            stream = _open_regular(path, root)
+            stream = open_regular(path, root)
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError until Python 3.13
             reason = getattr(error, "strerror", None) or error
             self._reject(PostingError(f"cannot be opened ({reason})", name))
@@ -413,33 +300,3 @@ def _look(stream: BinaryIO) -> bytes:
 def _first_lines(start: bytes) -> tuple[bytes, bytes]:
     lines = io.BytesIO(start)
     return _line_that_is_not_blank(lines), _line_that_is_not_blank(lines)
-
-
-def _walk(folder: Path, reject: Callable[[PostingError], None]) -> Iterator[Path]:
-    """Yield the files below a folder by path; hidden ones and links to folders are left out."""
-
-    def report(error: OSError) -> None:
-        reject(PostingError(f"cannot be opened ({error.strerror})", str(error.filename)))
-
-    for parent, folders, names in os.walk(folder, onerror=report):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(parent, name)
-
-
-def _display(name: str) -> str:
-    """Return a file name as text that can be printed and stored; names need not be UTF-8."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _open_regular(path: Path, root: Path) -> BinaryIO:
-    """Open a file that is really a file and really below `root`; never wait for a FIFO."""
-    name = _display(path.as_posix())
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise PostingError("a link that leads out of the folder is not followed", name)
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise PostingError("not a regular file: only files are read", name)
-    return os.fdopen(descriptor, "rb")

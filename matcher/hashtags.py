@@ -1,0 +1,110 @@
+"""Hashtags: the one normal form of a tag, and the tags that people write in one line."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+__all__: Final = ["normalise_hashtag", "normalise_hashtags", "split_hashtags"]
+
+_LONGEST_KNOWN: Final = 64
+_TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
+_TAG_START: Final = re.compile(r"(?:^|(?<=[\s,;|]))[#＃]+|(?<=\w)[#＃](?=\w)")
+_SEVERAL_TAGS: Final = re.compile(r"[,;|\n]|[^\s,;|#]\s*[#＃]\w")
+
+
+def normalise_hashtag(tag: str) -> str:
+    """Return the one normal form of a hashtag: no ``#``, lower case, no separators.
+
+    Unicode compatibility forms are folded (NFKC); spaces, hyphens, underscores, dots and slashes
+    vanish; ``+`` and a ``#`` after a single letter stay, because they tell languages apart.
+
+    Parameters
+    ----------
+    tag : str
+        A hashtag as somebody wrote it, with or without ``#``.
+
+    Returns
+    -------
+    str
+        The normal form, empty when nothing is left.
+
+    Examples
+    --------
+    >>> [normalise_hashtag(tag) for tag in ("#MachineLearning", "machine learning", "Machine-Learning")]
+    ['machinelearning', 'machinelearning', 'machinelearning']
+    >>> [normalise_hashtag(tag) for tag in ("#C++", "C#", ".NET", "Node.js", "CI/CD", "#Übersetzung", "# ")]
+    ['c++', 'c#', 'dotnet', 'nodejs', 'cicd', 'übersetzung', '']
+    """
+    if tag.isascii() and tag.isalnum():  # most tags by far
+        return tag.lower()
+    text = unicodedata.normalize("NFKC", tag).strip().lstrip("#").strip().lower()
+    if text == ".net" or text.startswith(".net "):
+        text = "dot" + text[1:]
+    text = _TAG_SEPARATORS.sub("", text)
+    kept = "".join(
+        char for char in text if char.isalnum() or char == "+" or unicodedata.category(char)[0] == "M"
+    )
+    kept = unicodedata.normalize("NFC", kept)
+    if not any(char.isalnum() for char in kept):
+        return ""
+    return kept + "#" if len(kept) == 1 and text.endswith("#") else kept  # c#, f#
+
+
+def split_hashtags(text: str) -> list[str]:
+    """Split one written line of hashtags into normal forms, first occurrence first, no repeats.
+
+    Commas and semicolons separate when there are any; else a ``#`` that starts a word; else spaces.
+
+    Parameters
+    ----------
+    text : str
+        For example ``"#sales,#B2B"``, ``"#a #b"``, ``"sales marketing"``.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> split_hashtags("#A,#a,# b , #Machine Learning,,")
+    ['a', 'b', 'machinelearning']
+    >>> split_hashtags("#care #nights#weekend"), split_hashtags("sales marketing"), split_hashtags("C#, Java")
+    (['care', 'nights', 'weekend'], ['sales', 'marketing'], ['c#', 'java'])
+    """
+    parts = re.split(r"[,;|\n]", text)
+    if len(parts) == 1:
+        parts = _TAG_START.split(text)
+    else:
+        parts = [piece for part in parts for piece in _TAG_START.split(part)]
+    if not _TAG_START.search(text) and not re.search(r"[,;|\n]", text):
+        parts = text.split()
+    return _unique(normalise_hashtag(part) for part in parts)
+
+
+def normalise_hashtags(tags: Iterable[str]) -> list[str]:
+    """Return the normal forms of hashtags given one by one, without repeats; an item may hold several.
+
+    Examples
+    --------
+    >>> normalise_hashtags(["Machine Learning", "#a #b", "c,d", "C#"])
+    ['machinelearning', 'a', 'b', 'c', 'd', 'c#']
+    """
+    forms = (_known_forms(tag) if len(tag) <= _LONGEST_KNOWN else _normal_forms(tag) for tag in tags)
+    return _unique(tag for part in forms for tag in part)
+
+
+def _normal_forms(tag: str) -> tuple[str, ...]:
+    if tag.isalnum() or not _SEVERAL_TAGS.search(tag):
+        return (normalise_hashtag(tag),)
+    return tuple(split_hashtags(tag))
+
+
+_known_forms: Final = lru_cache(maxsize=1 << 14)(_normal_forms)  # most hashtags were met before
+
+
+def _unique(tags: Iterable[str]) -> list[str]:
+    return [tag for tag in dict.fromkeys(tags) if tag]
