@@ -160,6 +160,7 @@ def read(case: Case, origin: Any) -> Outcome:
         if case.how == "cv":
             # A profile shows its text to nobody; this is its own.
             outcome.text = read_cv(origin).text
+            outcome.text.encode()  # what could not be written would fail later
             return outcome
         reader = read_postings(origin, columns=case.columns, strict=case.how == "strict")
         outcome.report = reader.report

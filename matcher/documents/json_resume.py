@@ -65,7 +65,8 @@ def read_json_resume(data: bytes) -> str:
             'is no JSON Resume: it needs an object with "basics", "work" or another section of '
             "https://jsonresume.org/schema"
         )
-    return "\n".join(_lines(record))
+    # Half an escaped emoji is no character: no file could hold it.
+    return "\n".join(_lines(record)).encode("utf-8", "replace").decode("utf-8")
 
 
 def _lines(record: dict[str, Any]) -> Iterator[str]:
