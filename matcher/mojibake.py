@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 __all__: Final = ["is_suspicious", "repair"]
@@ -110,38 +111,49 @@ def _may_be_clean(match: re.Match[str]) -> bool:
     return not after.isalpha() and (before.isupper() or not before.isalpha())
 
 
-def _is_certain_beside(match: re.Match[str]) -> bool:
-    """Return whether the line of a match holds a broken sequence that cannot be meant."""
-    start = match.string.rfind("\n", 0, match.start()) + 1
-    end = match.string.find("\n", match.end())
-    others = match.re.finditer(match.string, start, len(match.string) if end < 0 else end)
-    return any(not _may_be_clean(other) for other in others)
+class _Line:
+    """Whether the line of a match holds a broken sequence that cannot be meant; looked for once a line."""
+
+    def __init__(self) -> None:
+        self._end = -1
+        self._is_certain = False
+
+    def is_certain(self, match: re.Match[str]) -> bool:
+        """Return it for the line of a match; matches come one after the other."""
+        if match.start() >= self._end:
+            start = match.string.rfind("\n", 0, match.start()) + 1
+            end = match.string.find("\n", match.end())
+            self._end = len(match.string) if end < 0 else end
+            others = match.re.finditer(match.string, start, self._end)
+            self._is_certain = any(not _may_be_clean(other) for other in others)
+        return self._is_certain
+
+
+@lru_cache(maxsize=4096)
+def _turn_back(codec: str, sequence: str) -> str:
+    """Return the character that a sequence was, or the sequence when it was none."""
+    try:
+        fixed = sequence.translate(_BYTES[codec]).encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return sequence
+    if codec == "mac_roman" and (fixed in "\u2000\u200a" or (sequence[0] == "‚" and sequence[1] in "æøÆØ")):
+        return sequence  # a word in low quotation marks: "‚Äänekoski‘", "‚æøå‘"
+    if ord(fixed[0]) in _SYMBOL_FONT:
+        return "•"
+    return fixed if _is_plausible(fixed) else sequence
 
 
 def _undo(codec: str) -> Callable[[re.Match[str]], str]:
-    values = _BYTES[codec]
+    line = _Line()
 
     def replace(match: re.Match[str]) -> str:
-        if _may_be_clean(match) and not (match[0][0] == "Ã" and _is_certain_beside(match)):
+        if _may_be_clean(match) and not (match[0][0] == "Ã" and line.is_certain(match)):
             return match[0]
         if match[0][0] == "ƒ" and match.string[match.start() - 1 : match.start()] == "Ã":
             return match[0]  # what Windows-1252 leaves when it breaks a text twice, and not Mac Roman
-        try:
-            fixed = match[0].translate(values).encode("latin-1").decode("utf-8")
-        except UnicodeError:
-            return match[0]
-        if codec == "mac_roman" and (
-            fixed in "\u2000\u200a" or (match[0][0] == "‚" and match[0][1] in "æøÆØ")
-        ):
-            return match[0]  # a word in low quotation marks: "‚Äänekoski‘", "‚æøå‘"
-        if ord(fixed[0]) in _SYMBOL_FONT:
-            return "•"
-        return fixed if _is_plausible(fixed) else match[0]
+        return _turn_back(codec, match[0])
 
     return replace
-
-
-_UNDO: Final = {codec: _undo(codec) for codec in _TABLES}
 
 
 def is_suspicious(text: str) -> bool:
@@ -197,7 +209,7 @@ def repair(text: str) -> str:
         broken = _BROKEN[codec]
         for _ in range(_MOST_TIMES):
             before = text
-            text = broken.sub(_UNDO[codec], text)
+            text = broken.sub(_undo(codec), text)
             if text == before:
                 break
     if not is_suspicious(text) or not _looks_broken(text):
@@ -212,7 +224,7 @@ def _looks_broken(text: str) -> bool:
 
 
 def _repair_line(line: str) -> str:
-    if line.isascii() or not _looks_broken(line):
+    if not is_suspicious(line) or not _looks_broken(line):
         return line
     kept = [match for match in _DOUBTFUL.finditer(line) if match["capital"] or _may_be_clean(match)]
     starts = [0, *(match.end() for match in kept)]
