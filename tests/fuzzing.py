@@ -49,6 +49,9 @@ _DATA = json.loads((Path(__file__).parent / "cases" / "fuzzing.json").read_text(
 WORDS: dict[str, list[str]] = _DATA["words"]
 """What each format is made of."""
 
+LARGEST_IN_POOL, MOST_IN_POOL = 4_000, 1_000
+"""Bytes, and inputs that only an outcome speaks for: small ones are run, and changed, more often a second."""
+
 SECONDS = 5
 """An input that takes longer hangs."""
 
@@ -535,7 +538,9 @@ def fuzz(target: Target, count: int, seed: int, announce: Callable[[bytes], None
                 _run(target, data, Found(), lines)
         if is_seed:
             found.seed_lines = lines.count
-        elif lines.count > before or (len(outcomes) > found.outcomes and len(pool) < 2_000):
+        elif len(data) <= LARGEST_IN_POOL and (
+            lines.count > before or (len(outcomes) > found.outcomes and len(pool) < MOST_IN_POOL)
+        ):
             pool.append(data)
         found.lines, found.outcomes = lines.count, len(outcomes)
     found.inputs, found.pool = count, len(pool)
