@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-__all__: Final = ["normalise_hashtag", "normalise_hashtags", "split_hashtags"]
+__all__: Final = ["normalise_hashtag", "normalise_hashtags", "split_hashtags", "written_hashtags"]
 
 _LONGEST_KNOWN: Final = 64
 _TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
@@ -95,6 +95,33 @@ def normalise_hashtags(tags: Iterable[str]) -> list[str]:
     """
     forms = (_known_forms(tag) if len(tag) <= _LONGEST_KNOWN else _normal_forms(tag) for tag in tags)
     return _unique(tag for part in forms for tag in part)
+
+
+def written_hashtags(text: str) -> tuple[str, ...]:
+    """Return the hashtags of a line of an advert: `split_hashtags`, then `normalise_hashtags`, remembered.
+
+    Parts of CVs do not belong here: what was met once stays in memory.
+
+    Examples
+    --------
+    >>> written_hashtags("#Bread,#Night Shift"), written_hashtags("#a #b")
+    (('bread', 'nightshift'), ('a', 'b'))
+    """
+    if "," not in text or ";" in text or "|" in text or "\n" in text:
+        return tuple(normalise_hashtags(split_hashtags(text)))
+    found: dict[str, None] = {}
+    for part in text.split(","):
+        for tag in _known_parts(part) if len(part) <= _LONGEST_KNOWN else _forms_of_part(part):
+            found[tag] = None
+    return tuple(found)
+
+
+def _forms_of_part(part: str) -> tuple[str, ...]:
+    """Return what `split_hashtags` and `normalise_hashtags` make of what stands between two commas."""
+    return tuple(normalise_hashtags(_unique(map(normalise_hashtag, _TAG_START.split(part)))))
+
+
+_known_parts: Final = lru_cache(maxsize=1 << 14)(_forms_of_part)
 
 
 def _normal_forms(tag: str) -> tuple[str, ...]:

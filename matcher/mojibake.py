@@ -83,6 +83,7 @@ _SUSPICIOUS: Final = _suspicion()
 # Every suspicious sequence is a run of characters outside ASCII: rare in Latin script, and found fast.
 _PAIR: Final = re.compile("[^\\x00-\\x7f][^\\x00-\\x7f]")
 _RUN: Final = re.compile("[^\\x00-\\x7f]+")
+_ASCII: Final = bytes(range(0x80))
 _CONTROL: Final = re.compile("[\\x80-\\x84\\x86-\\x9f]")
 
 # Closing signs are continuation bytes in Windows-1252: "GÅ PÅ”" and "TVÅ" before a no-break space are clean.
@@ -166,7 +167,10 @@ def is_suspicious(text: str) -> bool:
     """
     if text.isascii():
         return False
-    if b"\xc2" in text.encode("utf-8", "surrogatepass") and _CONTROL.search(text):
+    data = text.encode("utf-8", "surrogatepass")
+    if not _may_be_suspicious(data):
+        return False
+    if b"\xc2" in data and _CONTROL.search(text):
         return True
     pair = _PAIR.search(text)
     while pair:
@@ -176,6 +180,15 @@ def is_suspicious(text: str) -> bool:
             return True
         pair = _PAIR.search(text, run.end())
     return False
+
+
+def _may_be_suspicious(data: bytes) -> bool:
+    """Return whether the characters outside ASCII, put side by side, hold a suspicious sequence.
+
+    When these few do not, then neither does the text: all such sequences stand outside ASCII.
+    """
+    others = data.translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    return _SUSPICIOUS.search(others) is not None
 
 
 def repair(text: str) -> str:

@@ -22,6 +22,7 @@ __all__: Final = [
     "Posting",
     "free_name",
     "from_milliseconds",
+    "posting_of_checked",
     "to_milliseconds",
 ]
 
@@ -299,6 +300,75 @@ class Posting:
             known["pay"] = Pay.from_record(known["pay"])
         known.setdefault("id", "")
         return cls(**known, extra=extra)
+
+
+class _Draft:
+    """A posting being put together: the slots of `Posting`, and no checks."""
+
+    __slots__ = tuple(item.name for item in fields(Posting))
+
+    def __init__(
+        self,
+        posting_id: str,
+        title: str,
+        company: str,
+        location: str,
+        hashtags: tuple[str, ...],
+        job_type: str,
+        posted: datetime | None,
+        valid_through: datetime | None,
+        pay: Pay | None,
+        summary: str,
+        summary_backup: str,
+        body: str,
+        url: str,
+        apply_url: str,
+        host: str,
+        company_website: str,
+        logo_url: str,
+        featured: int,
+        extra: dict[str, Any],
+    ) -> None:
+        self.id = posting_id
+        self.title = title
+        self.company = company
+        self.location = location
+        self.hashtags = hashtags
+        self.job_type = job_type
+        self.posted = posted
+        self.valid_through = valid_through
+        self.pay = pay
+        self.summary = summary
+        self.summary_backup = summary_backup
+        self.body = body
+        self.url = url
+        self.apply_url = apply_url
+        self.host = host
+        self.company_website = company_website
+        self.logo_url = logo_url
+        self.featured = featured
+        self.extra = extra
+
+
+def posting_of_checked(*values: Any) -> Posting:
+    """Return a posting of values that are exactly what `Posting` would store; nothing is checked.
+
+    For the reading of millions, by a caller that has made all checks already: four times as fast.
+
+    Parameters
+    ----------
+    *values
+        Every attribute of `Posting`, in the order of its fields.
+
+    Examples
+    --------
+    >>> posting = Posting(id="1", title="Cook", hashtags=["#Bread"])
+    >>> posting_of_checked(*(getattr(posting, item.name) for item in fields(posting))) == posting
+    True
+    """
+    draft: Any = _Draft(*values)
+    draft.__class__ = Posting  # the same slots; setting 19 attributes of a frozen class takes far longer
+    return draft  # type: ignore[no-any-return]
 
 
 def free_name(name: str, taken: Container[str]) -> str:
