@@ -1,4 +1,4 @@
-"""The command `matcher`: train and retrain a model, rank postings for a CV, explain a score.
+"""The command `matcher`: train and retrain a model, rank postings for a CV, explain a score, measure.
 
 Thin: commands parse arguments, call the library and print. Standard output carries results only; notes,
 progress and errors go to standard error. Exit status: 0 fine, 1 a clear error, 2 wrong use, 130 interrupted.
@@ -14,6 +14,7 @@ import click
 
 from matcher._version import __version__
 from matcher.commands.converting import convert
+from matcher.commands.evaluating import evaluate
 from matcher.commands.group import ClearGroup
 from matcher.commands.models import compact, history, info, rollback, verify
 from matcher.commands.ranking import explain, rank
@@ -34,7 +35,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
 
 
-main.add_section("Rank", rank, explain)
+main.add_section("Rank", rank, explain, evaluate)
 main.add_section("Train", train, retrain)
 main.add_section("Convert", convert)
 main.add_section("Look after models", info, history, rollback, verify, compact)

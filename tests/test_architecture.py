@@ -124,16 +124,22 @@ READING_EDGES = {
     "documents.child": {"errors", "documents"},
     "documents.isolation": {"errors", "documents"},
     "cv": {"errors", "profile", "text", "documents", "documents.isolation", "documents.recognition"},
-    "evaluate": {"errors"},
+    "evaluate.measures": {"errors"},
+    "evaluate.names": {"errors", "evaluate.measures"},
+    "evaluate.intervals": {"errors"},
+    "evaluate.judgements": {"errors", "evaluate.measures"},
+    "evaluate.qrels": {"errors", "evaluate.judgements", "evaluate.measures"},
+    "evaluate": {f"evaluate.{name}" for name in ("measures", "names", "intervals", "judgements", "qrels")},
 }
 FACES = [
     *("terminal", "vectorizer"),
     *("drift.term_changes", "drift.term_drift", "drift.report", "drift.measurement", "drift"),
-    *("retraining", "verification"),
+    *("retraining", "verification", "quality"),
     *("pages.markup", "pages.plots", "pages.page", "pages.drift_page", "pages"),
-    *("report", "generation_report"),
+    *("report", "generation_report", "quality_report"),
     *("commands", "commands.group", "commands.options", "commands.output"),
     *("commands.training", "commands.ranking", "commands.models", "commands.converting"),
+    *("commands.evaluating",),
     *("cli", "__main__", "__init__"),
 ]
 # The store knows nothing of ranking: its modules may import the errors and each other, up the page.

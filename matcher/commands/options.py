@@ -23,6 +23,7 @@ from matcher.terminal import is_terminal, standard_input, write_line
 
 __all__: Final = [
     "DEFAULT_MODEL",
+    "choose_sources",
     "column_option",
     "filter_options",
     "find_model",
@@ -183,6 +184,32 @@ def filter_options(command: _Command) -> _Command:
         else:
             command = click.option(option, multiple=row.takes_many, help=row.description)(command)
     return command
+
+
+def choose_sources(
+    model: str | None, postings: tuple[str, ...], more: tuple[str, ...], key: bytes | None
+) -> tuple[str, ...]:
+    """Return the sources of postings to rank; none means a model.
+
+    Raises
+    ------
+    click.UsageError
+        When options contradict each other.
+
+    Examples
+    --------
+    >>> choose_sources(None, ("seeds/",), ("more.jsonl",), None)
+    ('seeds/', 'more.jsonl')
+    """
+    if more and not postings:
+        raise click.UsageError(
+            f"unexpected argument {more[0]!r}; to rank postings from files, use --postings"
+        )
+    if model and postings:
+        raise click.UsageError("use either --model or --postings, not both")
+    if key and postings:
+        raise click.UsageError("--key-file is for a model; postings from files are not signed")
+    return postings + more
 
 
 def find_model(model: str | None, advice: str) -> str:

@@ -9,6 +9,7 @@ import click
 
 from matcher.commands.group import ClearCommand
 from matcher.commands.options import (
+    choose_sources,
     filter_options,
     load_model,
     not_empty,
@@ -49,7 +50,7 @@ def rank(
     Examples: matcher rank cv.txt --model models/jobs -k 5 --location Berlin
               matcher rank cv.md --postings seeds/ more.jsonl --json
     """
-    sources = _sources(model, postings, more_sources, key)
+    sources = choose_sources(model, postings, more_sources, key)
     profile = read_profile(cv, sources)
     boosts = parse_boosts(boost)
     matcher = fit_sources(sources, columns=columns) if sources else load_model(model, key)
@@ -90,7 +91,7 @@ def explain(
     \b
     Example: matcher explain cv.txt https://jobs.beck.example/cook --model models/jobs
     """
-    sources = _sources(model, postings, more_sources, key)
+    sources = choose_sources(model, postings, more_sources, key)
     profile = read_profile(cv, sources)
     boosts = parse_boosts(boost)
     matcher = fit_sources(sources, columns=columns) if sources else load_model(model, key)
@@ -103,17 +104,3 @@ def explain(
     write_line(printable(recommendation.posting.title or posting_id))
     write_line(f"rank {recommendation.rank:,} of {len(matcher):,} postings, score {recommendation.score:.4f}")
     make_console().print(render_explanation(recommendation))
-
-
-def _sources(
-    model: str | None, postings: tuple[str, ...], more: tuple[str, ...], key: bytes | None
-) -> tuple[str, ...]:
-    if more and not postings:
-        raise click.UsageError(
-            f"unexpected argument {more[0]!r}; to rank postings from files, use --postings"
-        )
-    if model and postings:
-        raise click.UsageError("use either --model or --postings, not both")
-    if key and postings:
-        raise click.UsageError("--key-file is for a model; postings from files are not signed")
-    return postings + more

@@ -1,29 +1,33 @@
-"""Rankings and judgements to measures of quality, one pure function for each formula, with its source.
+"""Rankings and grades to measures of quality, one pure function for each formula, with its source.
 
-A ranking is a sequence of posting ids, best first. Judgements say how well postings fit a CV: grade 0 (as
-good as not listed) does not, higher grades fit better.
+A ranking is a sequence of posting ids, best first. Grades say how well postings fit a CV: grade 0 (as good as
+not listed) does not fit, higher grades fit better. Every measure goes from 0 to 1, more is better, and is 0
+when no grade is above 0; what a ranking does not hold counts as not found.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, TypeGuard
 
-from matcher.errors import JudgementError, OptionError
+from matcher.errors import OptionError
 
-__all__: Final = ["JudgedCV", "ndcg", "precision", "rank_biased_overlap", "read_judgements"]
+__all__: Final = [
+    "HIGHEST_GRADE",
+    "average_precision",
+    "check_depth",
+    "is_grade",
+    "ndcg",
+    "precision",
+    "r_precision",
+    "rank_biased_overlap",
+    "recall",
+    "reciprocal_rank",
+]
 
 HIGHEST_GRADE: Final = 10
 """Gains double with each grade; no scale in use goes further than 4."""
-
-LARGEST_FILE: Final = 16 << 20
-"""Bytes of a file of judgements. A line of it is a few hundred."""
 
 
 def rank_biased_overlap(first: Sequence[str], second: Sequence[str], p: float = 0.9) -> float:
@@ -119,7 +123,7 @@ def ndcg(ranking: Sequence[str], grades: Mapping[str, int], k: int = 10) -> floa
     >>> ndcg(["a", "b"], {"a": 2, "b": 1}), round(ndcg(["b", "a"], {"a": 2, "b": 1}), 3)
     (1.0, 0.797)
     """
-    _check_depth(k)
+    check_depth(k)
     _check_grades(grades)
     ranked = [grades.get(posting, 0) for posting in _check_ranking(ranking)[:k]]
     ideal = _discounted_gain(sorted(grades.values(), reverse=True)[:k])
@@ -151,151 +155,172 @@ def precision(ranking: Sequence[str], grades: Mapping[str, int], k: int = 10) ->
     >>> precision(["a", "b", "c", "d"], {"a": 2, "d": 1}, k=4)
     0.5
     """
-    _check_depth(k)
-    _check_grades(grades)
-    return sum(grades.get(posting, 0) > 0 for posting in _check_ranking(ranking)[:k]) / k
+    check_depth(k)
+    hits, _ = _find_hits(ranking, grades, k)
+    return len(hits) / k
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedCV:
-    """A CV and which postings fit it.
+def recall(ranking: Sequence[str], grades: Mapping[str, int], k: int = 100) -> float:
+    """Return the share of all fitting postings that are among the first `k`.
+
+    Source: Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, section 8.3. When more
+    than `k` postings fit, 1 cannot be reached; see `r_precision`.
 
     Parameters
     ----------
-    name : str
-        As the file of judgements writes it.
-    path : Path
-        Where the CV is.
+    ranking : sequence of str
+        Ids without repeats, best first.
     grades : mapping of str to int
-        By posting id; what is not listed does not fit.
-
-    Examples
-    --------
-    >>> JudgedCV("chef.md", Path("cvs/chef.md"), {"job-1": 2}).grades["job-1"]
-    2
-    """
-
-    name: str
-    path: Path
-    grades: Mapping[str, int]
-
-
-def read_judgements(path: str | os.PathLike[str]) -> tuple[JudgedCV, ...]:
-    """Read a file of judged CVs: JSON such as ``{"judgements": {CV: {POSTING ID: {"grade": 2}}}}``.
-
-    CVs are named relative to the file and must be in its folder or below. Other fields (``about``, ``why``)
-    are for people. The CVs themselves are not read.
-
-    Parameters
-    ----------
-    path : path-like
-        A regular file in UTF-8.
+        By id; those above 0 fit.
+    k : int
+        At least 1.
 
     Returns
     -------
-    tuple of JudgedCV
-        In the order of the file.
+    float
+        0 to 1; 0 when no grade is above 0.
 
     Raises
     ------
-    JudgementError
-        When it cannot be read or an entry makes no sense; names the file and the entry.
+    OptionError
+        As `ndcg` does.
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "judgements.json")
-    ...     _ = file.write_text('{"judgements": {"chef.md": {"job-1": {"grade": 2}}}}')
-    ...     [judged] = read_judgements(file)
-    >>> judged.name, judged.grades
-    ('chef.md', {'job-1': 2})
+    >>> recall(["a", "b", "c"], {"a": 2, "c": 1, "x": 1, "y": 1}, k=3)
+    0.5
     """
-    try:
-        file = Path(path)
-    except TypeError:
-        raise JudgementError(f"expected a path, got {type(path).__name__}") from None
-    content = _read_json(file)
-    listed = content.get("judgements") if isinstance(content, dict) else None
-    if not isinstance(listed, dict):
-        raise JudgementError(f'{file}: expected {{"judgements": {{CV: {{POSTING ID: {{"grade": 2}}}}}}}}')
-    judged: dict[Path, JudgedCV] = {}
-    for name, entries in listed.items():
-        location = _locate(file, name)
-        if location in judged:
-            raise JudgementError(f"{file}: {name!r} is the same file as {judged[location].name!r}: join them")
-        if not isinstance(entries, dict):
-            raise JudgementError(f"{file}: {name!r}: expected grades by posting, got {_shown(entries)}")
-        grades = {posting: _read_grade(file, name, posting, entry) for posting, entry in entries.items()}
-        judged[location] = JudgedCV(name, file.parent / name, grades)
-    return tuple(judged.values())
+    check_depth(k)
+    hits, fitting = _find_hits(ranking, grades, k)
+    return len(hits) / fitting if fitting else 0.0
 
 
-def _read_json(file: Path) -> Any:
-    try:
-        # Opening a FIFO would wait for somebody to write into it.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise JudgementError(f"{file}: not a file")
-            with os.fdopen(descriptor, "rb", closefd=False) as opened:
-                data = opened.read(LARGEST_FILE + 1)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise JudgementError(f"{file}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise JudgementError(f"{file}: cannot be opened ({getattr(error, 'strerror', error)})") from None
-    if len(data) > LARGEST_FILE:
-        raise JudgementError(f"{file}: larger than {LARGEST_FILE:,} bytes: is this a file of judgements?")
-    try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
-    except UnicodeDecodeError:
-        raise JudgementError(f"{file}: not UTF-8: save it as UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise JudgementError(f"{file}:{error.lineno}: not JSON ({error.msg})") from None
-    except RecursionError:
-        raise JudgementError(f"{file}: nested too deeply") from None
-    except ValueError as error:
-        raise JudgementError(f"{file}: {error}") from None
+def r_precision(ranking: Sequence[str], grades: Mapping[str, int], k: int = 5) -> float:
+    """Return how many of the first `k` fit, divided by how many could: RP@k, also called capped recall.
+
+    ``RP@k = fitting in the first k / min(k, all fitting)``, so that 1 can always be reached. It is the larger
+    one of precision and recall at `k`. Sources: Chalkidis et al., Large-scale multi-label text classification
+    on EU legislation, ACL 2019 ("RP@K"); Thakur et al., BEIR, NeurIPS 2021 ("capped recall").
+
+    Parameters
+    ----------
+    ranking : sequence of str
+        Ids without repeats, best first.
+    grades : mapping of str to int
+        By id; those above 0 fit.
+    k : int
+        At least 1.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 when no grade is above 0.
+
+    Raises
+    ------
+    OptionError
+        As `ndcg` does.
+
+    Examples
+    --------
+    >>> r_precision(["a", "b", "c"], {"a": 2}, k=5), r_precision(["a", "b"], {"a": 1, "c": 1, "d": 1}, k=2)
+    (1.0, 0.5)
+    """
+    check_depth(k)
+    hits, fitting = _find_hits(ranking, grades, k)
+    return len(hits) / min(k, fitting) if fitting else 0.0
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key!r} comes twice: remove one")
-        found[key] = value
-    return found
+def average_precision(ranking: Sequence[str], grades: Mapping[str, int], k: int | None = None) -> float:
+    """Return the mean, over all fitting postings, of the precision at the rank where each is found.
+
+    One that is not found (not before rank `k`, where it is given) adds 0. Its mean over CVs is MAP. Sources:
+    Buckley and Voorhees, Evaluating evaluation measure stability, SIGIR 2000; with `k`, it is the "map_cut"
+    of trec_eval, which divides by all fitting postings, not by ``min(k, all fitting)``.
+
+    Parameters
+    ----------
+    ranking : sequence of str
+        Ids without repeats, best first.
+    grades : mapping of str to int
+        By id; those above 0 fit.
+    k : int, optional
+        At least 1; the whole ranking counts without it.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 when no grade is above 0.
+
+    Raises
+    ------
+    OptionError
+        As `ndcg` does.
+
+    Examples
+    --------
+    >>> average_precision(["a", "x", "b"], {"a": 1, "b": 2}) == (1 / 1 + 2 / 3) / 2
+    True
+    >>> average_precision(["a", "x", "b"], {"a": 1, "b": 2}, k=2)
+    0.5
+    """
+    if k is not None:
+        check_depth(k)
+    hits, fitting = _find_hits(ranking, grades, k)
+    return math.fsum(found / rank for found, rank in enumerate(hits, 1)) / fitting if fitting else 0.0
 
 
-def _locate(file: Path, name: str) -> Path:
-    """Return which file a CV's name means, links followed."""
-    try:
-        location = (file.parent / name).resolve()
-        inside = location.is_relative_to(file.parent.resolve()) and location != file.parent.resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # NUL characters, links in circles
-        raise JudgementError(f"{file}: {name!r} cannot be a file name ({error})") from None
-    if not inside:
-        raise JudgementError(f"{file}: {name!r} is not a file in the folder of the judgements: copy it there")
-    return location
+def reciprocal_rank(ranking: Sequence[str], grades: Mapping[str, int], k: int | None = None) -> float:
+    """Return 1 divided by the rank of the first fitting posting, 0 when there is none.
+
+    Its mean over CVs is MRR. Source: Voorhees, The TREC-8 question answering track report, TREC 1999.
+
+    Parameters
+    ----------
+    ranking : sequence of str
+        Ids without repeats, best first.
+    grades : mapping of str to int
+        By id; those above 0 fit.
+    k : int, optional
+        At least 1: what comes later does not count.
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Raises
+    ------
+    OptionError
+        As `ndcg` does.
+
+    Examples
+    --------
+    >>> reciprocal_rank(["x", "a"], {"a": 1}), reciprocal_rank(["x", "a"], {"a": 1}, k=1)
+    (0.5, 0.0)
+    """
+    if k is not None:
+        check_depth(k)
+    hits, _ = _find_hits(ranking, grades, k)
+    return 1 / hits[0] if hits else 0.0
 
 
-def _read_grade(file: Path, name: str, posting: str, entry: Any) -> int:
-    grade = entry.get("grade") if isinstance(entry, dict) else None
-    if not _is_grade(grade):
-        raise JudgementError(
-            f"{file}: {name!r}: {posting!r}: expected an object with a grade of 0 to {HIGHEST_GRADE}, got "
-            + _shown(entry["grade"] if isinstance(entry, dict) and "grade" in entry else entry)
-        )
-    return grade
+def is_grade(value: Any) -> TypeGuard[int]:
+    """Return whether a value is a grade: a whole number of 0 to `HIGHEST_GRADE`.
+
+    Examples
+    --------
+    >>> is_grade(2), is_grade(True), is_grade(-1)
+    (True, False, False)
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST_GRADE
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, (dict, list)):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+def _find_hits(ranking: Sequence[str], grades: Mapping[str, int], k: int | None) -> tuple[list[int], int]:
+    """Return the ranks of the fitting postings among the first `k`, and how many postings fit at all."""
+    _check_grades(grades)
+    hits = [rank for rank, posting in enumerate(_check_ranking(ranking)[:k], 1) if grades.get(posting, 0) > 0]
+    return hits, sum(grade > 0 for grade in grades.values())
 
 
 def _discounted_gain(grades: Sequence[int]) -> float:
@@ -306,18 +331,27 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_grade(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST_GRADE
+def check_depth(k: object) -> None:
+    """Refuse what is no depth of a ranking.
 
+    Raises
+    ------
+    OptionError
+        When it is no whole number of at least 1.
 
-def _check_depth(k: object) -> None:
+    Examples
+    --------
+    >>> check_depth(0)
+    Traceback (most recent call last):
+    matcher.errors.OptionError: k must be a whole number of at least 1, got 0
+    """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise OptionError(f"k must be a whole number of at least 1, got {k!r}")
 
 
 def _check_grades(grades: Mapping[str, int]) -> None:
     for posting, grade in grades.items():
-        if not _is_grade(grade):
+        if not is_grade(grade):
             raise OptionError(
                 f"the grade of {posting!r} must be a whole number of 0 to {HIGHEST_GRADE}, got {grade!r}"
             )
