@@ -73,6 +73,7 @@ READING_EDGES = {
     "sources.entry": {"errors"},
     "sources.dates": set(),
     "sources.exact": {"errors", "posting"},
+    "sources.plain": {"hashtags", "pay", "posting", "sources.dates", "sources.exact"},
     "sources.fields": {
         "errors",
         "hashtags",
@@ -81,6 +82,7 @@ READING_EDGES = {
         "sources.dates",
         "sources.entry",
         "sources.exact",
+        "sources.plain",
     },
     "sources.file_names": set(),
     "sources.writers": {"errors", "money", "posting", "sources.entry", "sources.exact", "sources.fields"}

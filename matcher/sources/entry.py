@@ -12,7 +12,7 @@ LARGEST_POSTING: Final = 1 << 20
 """Bytes. An advert is a few thousand; what is larger than this is something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RawPosting:
     """The fields of one posting as the source wrote them, text already decoded and repaired.
 

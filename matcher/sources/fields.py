@@ -15,14 +15,13 @@ from matcher.posting import RECORD_NAMES, Posting, free_name
 from matcher.sources.dates import parse_timestamp
 from matcher.sources.entry import RawPosting
 from matcher.sources.exact import EXACT_FIELD, parse_exact_fields
+from matcher.sources.plain import LONGEST_ID, SALARY_FIELDS, plain_posting
 
-__all__: Final = ["build_posting", "parse_timestamp"]
+__all__: Final = ["build_any_posting", "build_posting", "parse_timestamp"]
 
 _Reader = Callable[[str, Any, list[str]], Any]
 
-LONGEST_ID: Final = 2_000
 DEEPEST_VALUE: Final = 20
-_SALARY_FIELDS: Final = ("baseSalary", "salary")
 
 
 def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
@@ -45,6 +44,23 @@ def build_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     Pay(minimum=12000.0, maximum=12000.0, currency='EUR', period='')
     >>> changes
     ["timestamp 'soon' is no date: left empty"]
+    """
+    posting = plain_posting(raw.fields, raw.default_id)  # nearly all
+    return (posting, raw.changes) if posting is not None else build_any_posting(raw)
+
+
+def build_any_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
+    """Return what `build_posting` does, whatever the fields are.
+
+    Raises
+    ------
+    PostingError
+        As `build_posting`.
+
+    Examples
+    --------
+    >>> build_any_posting(RawPosting({"title": "Cook", "featured": "x"}, 1, "a.md"))[1]
+    ["featured 'x' is no whole number: read as 0"]
     """
     changes = list(raw.changes)
     values: dict[str, Any] = {}
@@ -131,7 +147,7 @@ def _is_whole(pay: Any) -> bool:
 
 def _read_salary(raw: Mapping[str, Any], values: dict[str, Any], changes: list[str]) -> None:
     """Read pay from a field of another name, which stays among the unknown ones as it was written."""
-    for key in _SALARY_FIELDS:
+    for key in SALARY_FIELDS:
         value = raw.get(key)
         if value is None or value == "":
             continue
