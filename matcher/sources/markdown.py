@@ -30,8 +30,9 @@ LARGEST_FRONT_MATTER: Final = 1 << 16
 MOST_NODES: Final = 2_000
 DEEPEST_NESTING: Final = 3
 
+_SEPARATOR: Final = re.compile("[\x85\u2028\u2029]")
 _FENCE: Final = re.compile(r"(?:---|\.\.\.)[ \t]*\Z")
-_END: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
+_END: Final = re.compile(r"\n(?:---|\.\.\.)[ \t]*$", re.MULTILINE)
 _FIELD: Final = re.compile(r"""([ \t]*(?:"[^"]*"|'[^']*'|[A-Za-z_][\w -]*?)[ \t]*:)([ \t]+|$)(.*)$""")
 _UNQUOTED_HASH: Final = re.compile(r"""^(?![\w-]++:[ \t]++["'])[^\n#]*+#""", re.MULTILINE)
 _ITEM: Final = re.compile(r"([ \t]*-)([ \t]+)(#\S.*)$")
@@ -42,7 +43,18 @@ _STARTS_KNOWN_KEY: Final = re.compile(
     rb"(?:" + b"|".join(re.escape(key.encode()) for key in RECORD_NAMES.values()) + rb")[ \t]*:"
 )
 _MAY_START: Final = re.compile(rb"\n---[ \t]*+\r?\n[A-Za-z_\xef]")
+_USUAL: Final = 1 << 16
 _BOM: Final = b"\xef\xbb\xbf"
+# What no text on one line of YAML holds: control characters, line ends of Unicode, halves of characters.
+_NEVER: Final = "\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff\\ufffe\\uffff"
+# A field on one line whose value can be nothing but the text that stands there; the last group is all else.
+_PLAIN_FIELD: Final = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_-]{0,99}):(?: ++(?:"
+    rf'"([^"\\{_NEVER}]*+)"'
+    rf"|'([^'{_NEVER}]*+)'"
+    rf"|([^\W_][^:#{_NEVER}]*+(?::(?![ \n])[^:#{_NEVER}]++)*+)"
+    r")?+)?+ *+(?:\n|\Z)|([\s\S]+)"
+)
 _NULLS: Final = ("~", "null", "Null", "NULL")
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -83,12 +95,12 @@ class StrictHandler(BaseHandler):
         if first.rstrip() != "---":
             raise PostingError("no front matter: start the file with a line '---'", line=self.first_line)
         start = len(first) + 1
-        end = _END.search(text, start)
+        end = _END.search(text, start - 1)
         if end is None or start > len(text):
             raise PostingError(
                 "the front matter is not closed: end it with a line '---'", line=self.first_line
             )
-        return text[start : max(end.start() - 1, start)], text[end.end() + 1 :]
+        return text[start : max(end.start(), start)], text[end.end() + 1 :]
 
     def load(self, fm: str) -> dict[str, Any]:
         """Parse front matter into strings, lists and mappings of strings.
@@ -108,6 +120,12 @@ class StrictHandler(BaseHandler):
                 f"front matter of {len(fm):,} characters: at most {LARGEST_FRONT_MATTER:,} are read",
                 line=self.first_line,
             )
+        if not fm.isascii() and _SEPARATOR.search(fm):
+            # YAML takes them for line ends, nobody else does: what was pasted would end in the middle.
+            fm = _SEPARATOR.sub(" ", fm)
+            self.changes.append("line separators (U+2028, U+2029, U+0085) in front matter read as spaces")
+        if (plain := _plain_fields(fm)) is not None:
+            return plain
         quoted = _quote_comments(fm) if _UNQUOTED_HASH.search(fm) else fm
         if quoted != fm:
             self.changes.append("text after an unquoted # is a comment in YAML: read as text")
@@ -156,6 +174,19 @@ class StrictHandler(BaseHandler):
         if not isinstance(root, dict):
             raise self._refuse("front matter must be fields with values ('title: Cook')", None)
         return root
+
+
+def _plain_fields(fm: str) -> dict[str, Any] | None:
+    """Return the fields of front matter that is nothing but plain lines, as YAML would; else None."""
+    found = _PLAIN_FIELD.findall(fm)
+    if not found or len(found) > MOST_NODES // 2 - 2 or found[-1][4]:
+        return None
+    fields = {
+        key: double or single or ("" if plain in _NULLS else plain.rstrip(" "))
+        for key, double, single, plain, _ in found
+    }
+    # A repeated field is an error, and one without a name too.
+    return fields if len(fields) == len(found) and fields.keys().isdisjoint(_NULLS) else None
 
 
 def _events(fm: str) -> Iterator[Any]:
@@ -281,11 +312,13 @@ def read_markdown(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingE
     >>> next(read_markdown(io.BytesIO(b"---\\ntitle: Cook\\n---\\nBake."), "cook.md")).fields
     {'title': 'Cook', 'body': 'Bake.'}
     """
-    data = stream.read(LARGEST_POSTING + 1)
+    data = stream.read(_USUAL)  # a buffer as large as the limit costs more than the rest of the reading
+    if len(data) == _USUAL:
+        data += stream.read(LARGEST_POSTING + 1 - _USUAL)
     if len(data) > LARGEST_POSTING or data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         yield _parse(data, name, 1)
         return
-    if data.startswith(b"---") and not _MAY_START.search(data) and _BOM not in data:  # as most files are
+    if data.startswith(b"---") and not _MAY_START.search(data) and not _holds_mark(data):  # as most files are
         yield _parse(data, name, 1)
         return
     entries = list(split_stream(io.BytesIO(data), name)) or [_parse(data, name, 1)]
@@ -293,6 +326,10 @@ def read_markdown(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingE
     if isinstance(first, RawPosting):
         entries[0] = replace(first, default_id=name)
     yield from entries
+
+
+def _holds_mark(data: bytes) -> bool:
+    return b"\xef" in data and _BOM in data  # looking for one byte takes next to no time
 
 
 def split_stream(stream: BinaryIO, name: str) -> Iterator[RawPosting | PostingError]:
