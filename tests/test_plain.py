@@ -16,9 +16,31 @@ from matcher.sources.plain import plain_posting
 
 NAMES = [*RECORD_NAMES.values(), "salary", "baseSalary", "reference", "exactFields"]
 TEXTS = st.sampled_from(
-    ["", " ", "Cook", " Köchin\n", "a\x00", "\ud800", "x" * 2_001, "\x85", "#Bread,#Night Shift", "a;b,c", "C#,C++"]
+    [
+        "",
+        " ",
+        "Cook",
+        " Köchin\n",
+        "a\x00",
+        "\ud800",
+        "x" * 2_001,
+        "\x85",
+        "#Bread,#Night Shift",
+        "a;b,c",
+        "C#,C++",
+    ]
     + ["45.000 €", "€45k - 55k", "12 hours", "negotiable", "20201207", "1772323200000", "1772323200001.5"]
-    + ["7258118400000", "0000000000123", "2020-12-07T01:00+01:00", "soon", "٣", "12", "1234567890", "-1", "1_0"]
+    + [
+        "7258118400000",
+        "0000000000123",
+        "2020-12-07T01:00+01:00",
+        "soon",
+        "٣",
+        "12",
+        "1234567890",
+        "-1",
+        "1_0",
+    ]
 ) | st.text(max_size=12)
 PAYS = st.dictionaries(
     st.sampled_from(["minimum", "maximum", "currency", "period", "min"]),
@@ -60,10 +82,18 @@ def test_equals_the_long_way(fields, default_id):
 
 
 def test_takes_what_sources_write():
-    posting = Posting(id="1", title="Cook", hashtags=["a", "b"], extra={"reference": "7"}, body="x", featured=2)
+    posting = Posting(
+        id="1", title="Cook", hashtags=["a", "b"], extra={"reference": "7"}, body="x", featured=2
+    )
     for fields in (posting.to_record(), json.loads(json.dumps(posting.to_record()))):
         assert plain_posting(fields, "x") == posting
-    written = {"title": "Cook", "hashtags": "#a,#b", "timestamp": "1772323200000", "featured": "2", "salary": "£30k"}
+    written = {
+        "title": "Cook",
+        "hashtags": "#a,#b",
+        "timestamp": "1772323200000",
+        "featured": "2",
+        "salary": "£30k",
+    }
     found = plain_posting(written, "a.md")
     assert found is not None
     assert (found.id, found.hashtags, found.featured) == ("a.md", ("a", "b"), 2)

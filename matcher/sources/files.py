@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -10,10 +12,10 @@ from typing import BinaryIO, Final
 
 from matcher.errors import PostingError
 
-__all__: Final = ["display_name", "open_regular", "walk_files"]
+__all__: Final = ["display_name", "name_of", "open_regular", "suffix_of", "walk_files"]
 
 
-def walk_files(folder: Path, reject: Callable[[PostingError], None]) -> Iterator[Path]:
+def walk_files(folder: Path, reject: Callable[[PostingError], None]) -> Iterator[str]:
     """Yield the files below a folder by path; hidden ones and links to folders are left out."""
 
     def report(error: OSError) -> None:
@@ -21,9 +23,10 @@ def walk_files(folder: Path, reject: Callable[[PostingError], None]) -> Iterator
 
     for parent, folders, names in os.walk(folder, onerror=report):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        start = str(Path(parent, "x"))[:-1]  # nothing for "."
         for name in sorted(names):
             if not name.startswith("."):
-                yield Path(parent, name)
+                yield start + name
 
 
 def display_name(name: str) -> str:
@@ -31,13 +34,62 @@ def display_name(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def open_regular(path: Path, root: Path) -> BinaryIO:
+def suffix_of(path: str) -> str:
+    """Return the ending of a file name in lower case, as `pathlib` tells it; empty when it has none."""
+    start = path.rfind("/") + 1
+    dot = path.rfind(".", start)
+    # Others than these are rare, and pathlib knows the rules.
+    if start < dot < len(path) - 1 and path[start] != "." and "\\" not in path:
+        return path[dot:].lower()
+    return Path(path).suffix.lower()
+
+
+def open_regular(path: str, root: Path) -> BinaryIO:
     """Open a file that is really a file and really below `root`; never wait for a FIFO."""
-    name = display_name(path.as_posix())
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise PostingError("a link that leads out of the folder is not followed", name)
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        if not _NO_LINKS:
+            _check_link(path, root)
+        descriptor = os.open(path, _FLAGS | _NO_LINKS)
+    except OSError as error:
+        if not _NO_LINKS or error.errno not in (errno.ELOOP, errno.EMLINK):
+            raise
+        _check_link(path, root)
+        descriptor = os.open(path, _FLAGS)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise PostingError("not a regular file: only files are read", name)
+        raise PostingError("not a regular file: only files are read", name_of(path))
+    if 0 < status.st_size < _SMALL:
+        data = _read_at_once(descriptor, status.st_size)
+        if data is not None:
+            os.close(descriptor)
+            return io.BytesIO(data)
     return os.fdopen(descriptor, "rb")
+
+
+def _check_link(path: str, root: Path) -> None:
+    if Path(path).is_symlink() and not Path(path).resolve().is_relative_to(root.resolve()):
+        raise PostingError("a link that leads out of the folder is not followed", name_of(path))
+
+
+def name_of(path: str) -> str:
+    """Return the path of a file with slashes, as text that can be printed and stored."""
+    return path if _IS_POSIX and path.isascii() else display_name(Path(path).as_posix())
+
+
+def _read_at_once(descriptor: int, size: int) -> bytes | None:
+    """Return a small file, or None, and stay at its beginning, when it is not as large as it was."""
+    try:
+        data = os.read(descriptor, size + 1)
+        if len(data) == size:
+            return data
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError:  # the reader meets it again, and reports it
+        pass
+    return None
+
+
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0)
+_SMALL: Final = 1 << 16
+_IS_POSIX: Final = os.sep == "/"

@@ -12,7 +12,7 @@ from matcher.errors import DuplicatePostingError, PostingError, SourceError
 from matcher.posting import Posting
 from matcher.sources.compression import Gzip, open_gzip
 from matcher.sources.entry import RawPosting
-from matcher.sources.files import display_name, open_regular, walk_files
+from matcher.sources.files import display_name, name_of, open_regular, suffix_of, walk_files
 from matcher.sources.recognition import (
     LOOK,
     UTF_16,
@@ -91,6 +91,7 @@ class PostingReader(Iterator[Posting]):
         self._columns = columns
         self._strict = strict
         self._sources = sources
+        self._by_suffix = {suffix: source for source in sources.values() for suffix in source.suffixes}
         self._build = build
         self._seen: dict[str, str] = {}
         self._origins = [self._check(origin) for origin in origins]
@@ -115,18 +116,16 @@ class PostingReader(Iterator[Posting]):
             raise SourceError(f"{display_name(str(origin)[:200])}: cannot be opened ({error})") from None
         if not exists:
             raise SourceError(f"{origin}: no such file or folder")
-        if not path.is_dir() and self._source_for(path) is None and not _is_bare_gzip(path):
+        if not path.is_dir() and self._source_for(str(path)) is None and not _is_bare_gzip(path):
             raise SourceError(f"{origin}: not a known format; use {self._endings()}, or any of them as .gz")
         return path
 
     def _endings(self) -> str:
         return ", ".join(suffix for source in self._sources.values() for suffix in source.suffixes)
 
-    def _source_for(self, path: Path) -> Source | None:
-        suffix = path.suffix.lower()
-        if suffix == _GZIP:
-            suffix = Path(path.stem).suffix.lower()
-        return next((source for source in self._sources.values() if suffix in source.suffixes), None)
+    def _source_for(self, path: str) -> Source | None:
+        suffix = suffix_of(path)
+        return self._by_suffix.get(suffix_of(Path(path).stem) if suffix == _GZIP else suffix)
 
     def _read(self) -> Iterator[Posting]:
         for origin in self._origins:
@@ -135,17 +134,22 @@ class PostingReader(Iterator[Posting]):
             elif origin.is_dir():
                 yield from self._read_folder(origin)
             else:
-                yield from self._read_file(origin, origin.parent, is_chosen=True)
+                yield from self._read_file(
+                    str(origin), origin.parent, self._source_for(str(origin)), is_chosen=True
+                )
 
     def _read_folder(self, folder: Path) -> Iterator[Posting]:
         for path in walk_files(folder, self._reject):
-            if self._source_for(path) is None and not _is_bare_gzip(path):
-                self.report.ignored[path.suffix.lower() or path.name] += 1
+            source = self._source_for(path)
+            if source is None and not _is_bare_gzip(Path(path)):
+                self.report.ignored[suffix_of(path) or Path(path).name] += 1
             else:
-                yield from self._read_file(path, folder, is_chosen=False)
+                yield from self._read_file(path, folder, source, is_chosen=False)
 
-    def _read_file(self, path: Path, root: Path, *, is_chosen: bool) -> Iterator[Posting]:
-        name = display_name(path.as_posix())
+    def _read_file(
+        self, path: str, root: Path, source: Source | None, *, is_chosen: bool
+    ) -> Iterator[Posting]:
+        name = name_of(path)
         try:
             stream = open_regular(path, root)
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError until Python 3.13
@@ -156,11 +160,10 @@ class PostingReader(Iterator[Posting]):
             self._reject(error)
             return
         with stream:
-            source = self._source_for(path)
-            if source is not None and source.name == "markdown" and path.suffix.lower() != _GZIP:
+            if source is not None and source.name == "markdown" and suffix_of(path) != _GZIP:
                 yield from self._postings_of(source.read(stream, name, self._columns), name)
             else:
-                yield from self._read_content(stream, name, source, path.suffix.lower(), is_chosen=is_chosen)
+                yield from self._read_content(stream, name, source, suffix_of(path), is_chosen=is_chosen)
 
     def _read_content(
         self, stream: BinaryIO, name: str, source: Source | None, suffix: str, *, is_chosen: bool
@@ -232,7 +235,8 @@ class PostingReader(Iterator[Posting]):
                 self._reject(type(error)(error.reason, name, error.line or line))
                 continue
             self.report.read += 1
-            self.report.add_changes(name, line, changes)
+            if changes:
+                self.report.add_changes(name, line, changes)
             yield posting
 
     def _check_new(self, posting_id: str, place: str) -> None:
