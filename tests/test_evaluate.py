@@ -1,4 +1,4 @@
-"""Measures against their published formulas and scikit-learn; files of judgements, sound and hostile."""
+"""Measures against their published formulas, trec_eval and scikit-learn; judgements, sound and hostile."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
@@ -16,11 +17,22 @@ from matcher import JudgementError, OptionError, read_cv
 from matcher.evaluate import (
     HIGHEST_GRADE,
     LARGEST_FILE,
+    MEASURES,
+    Measure,
+    average_precision,
+    find_cvs,
     ndcg,
+    parse_measure,
     precision,
+    r_precision,
     rank_biased_overlap,
     read_judgements,
+    read_qrels,
+    read_queries,
+    recall,
+    reciprocal_rank,
 )
+from matcher.evaluate.qrels import is_json
 
 CVS = Path(__file__).parent.parent / "examples" / "cvs"
 
@@ -125,9 +137,68 @@ def test_precision_counts_fitting_postings():
     assert precision([], {}) == 0
 
 
-@pytest.mark.parametrize("measure", [ndcg, precision])
+def trec_eval(ranking, grades, k):
+    """Return what trec_eval makes of a ranking; it gives no value for an empty one."""
+    evaluator = pytrec_eval.RelevanceEvaluator(
+        {"q": grades}, {"map", "recip_rank", f"map_cut.{k}", f"P.{k}", f"recall.{k}", f"ndcg_cut.{k}"}
+    )
+    scores = {posting: float(len(ranking) - place) for place, posting in enumerate(ranking)}
+    return evaluator.evaluate({"q": scores}).get("q", {})
+
+
+@given(rankings.filter(len), grade_lists.filter(lambda g: any(g.values())), st.integers(1, 15))
+def test_measures_are_those_of_trec_eval(ranking, grades, k):
+    wanted = trec_eval(ranking, grades, k)
+    found = {
+        "map": average_precision(ranking, grades),
+        f"map_cut_{k}": average_precision(ranking, grades, k),
+        "recip_rank": reciprocal_rank(ranking, grades),
+        f"P_{k}": precision(ranking, grades, k),
+        f"recall_{k}": recall(ranking, grades, k),
+    }
+    assert found == pytest.approx({name: wanted[name] for name in found}, abs=1e-12)
+    # RP@k is fitting / min(k, all fitting): the larger one of fitting / k and fitting / all fitting.
+    assert r_precision(ranking, grades, k) == pytest.approx(
+        max(wanted[f"P_{k}"], wanted[f"recall_{k}"]), abs=1e-12
+    )
+    cut = trec_eval(ranking[:k], grades, k)
+    assert reciprocal_rank(ranking, grades, k) == pytest.approx(cut["recip_rank"], abs=1e-12)
+    # Its gain is the grade itself, ours is 2**grade - 1; the two agree where grades are 0 and 1.
+    gains = {posting: 2**grade - 1 for posting, grade in grades.items()}
+    assert ndcg(ranking, grades, k) == pytest.approx(trec_eval(ranking, gains, k)[f"ndcg_cut_{k}"], abs=1e-12)
+    binary = {posting: min(grade, 1) for posting, grade in grades.items()}
+    assert ndcg(ranking, binary, k) == pytest.approx(
+        trec_eval(ranking, binary, k)[f"ndcg_cut_{k}"], abs=1e-12
+    )
+
+
+K_MEASURES = [ndcg, precision, recall, r_precision, average_precision, reciprocal_rank]
+
+
+@pytest.mark.parametrize("measure", K_MEASURES)
+@given(rankings, grade_lists, st.integers(1, 12))
+def test_measures_stay_within_0_and_1(measure, ranking, grades, k):
+    value = measure(ranking, grades, k)
+    assert 0 <= value <= 1 + 1e-15
+    hits = sum(grades.get(posting, 0) > 0 for posting in ranking[:k])
+    assert (value == 0) == (hits == 0)
+    best = sorted(grades, key=grades.get, reverse=True)
+    assert value <= measure(best, grades, k) + 1e-15
+    assert measure(ranking, {}, k) == 0
+
+
+def test_what_was_never_found_lowers_average_precision():
+    grades = {"a": 1, "b": 2, "c": 1}
+    assert average_precision(["a"], grades) == pytest.approx(1 / 3)
+    assert average_precision([], grades) == 0
+    assert average_precision("axbyc", grades) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
+    assert average_precision("axbyc", grades, 3) == pytest.approx((1 + 2 / 3) / 3)
+
+
+@pytest.mark.parametrize("measure", K_MEASURES)
 def test_measures_refuse_senseless_arguments(measure):
-    for k in (0, -1, 1.5, "10", True, None):
+    depths = (0, -1, 1.5, "10", True, None)
+    for k in depths[:5] if measure in (average_precision, reciprocal_rank) else depths:
         with pytest.raises(OptionError, match="k must be a whole number of at least 1"):
             measure(["a"], {"a": 1}, k)
     for grade in (-1, HIGHEST_GRADE + 1, 1.0, "1", True, None):
@@ -135,6 +206,48 @@ def test_measures_refuse_senseless_arguments(measure):
             measure(["a"], {"a": grade})
     with pytest.raises(OptionError, match="'a' twice"):
         measure(["a", "a"], {"a": 1})
+
+
+NAMES = {
+    "ndcg@10": ("nDCG@10", ndcg),
+    "map": ("MAP", average_precision),
+    "map@3": ("MAP@3", average_precision),
+    "mrr": ("MRR", reciprocal_rank),
+    "p@5": ("P@5", precision),
+    "recall@100": ("Recall@100", recall),
+    "rp@5": ("RP@5", r_precision),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_measures_have_names(name):
+    title, function = NAMES[name]
+    measure = parse_measure(name)
+    assert (measure.title, str(measure), MEASURES[measure.name]) == (title, name, function)
+    assert parse_measure(f" {title} ") == measure
+    ranking, grades = "abcdefgh", {"b": 2, "f": 1, "h": 1, "z": 3}
+    _, _, depth = name.partition("@")
+    assert measure(ranking, grades) == function(ranking, grades, *([int(depth)] if depth else []))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "ndcg@", "ndcg@0", "p@-1", "p@1.5", "p@1e3", "@5", "p@9999999999", "p@٣"]
+)
+def test_what_is_no_measure_is_told_how_to_write_one(name):
+    with pytest.raises(OptionError, match="such as ndcg@10 or map"):
+        parse_measure(name)
+
+
+def test_unknown_measures_and_missing_depths_are_refused():
+    with pytest.raises(OptionError, match="unknown measure 'accuracy': use one of ndcg, map, mrr, p, "):
+        parse_measure("accuracy@3")
+    for name in set(MEASURES) - {"map", "mrr"}:
+        with pytest.raises(OptionError, match=f"needs a depth, as in {name}@10"):
+            parse_measure(name)
+    with pytest.raises(OptionError, match="such as ndcg@10 or map"):
+        parse_measure(None)
+    with pytest.raises(OptionError, match="k must be"):
+        Measure("p", 0)
 
 
 def write(folder, content):
@@ -280,3 +393,167 @@ def test_no_other_error_comes_out(tmp_path_factory, content):
     file.write_bytes(content)
     said = outcome(file)
     assert said.startswith(str(file)) or said in ("", "a", "grade", "judgements") or ", " in said
+
+
+# --- TREC ---------------------------------------------------------------------------------------
+
+
+def qrels(folder, content):
+    file = folder / "fit.qrels"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def test_qrels_are_columns_between_white_space(tmp_path):
+    text = (
+        "\ufeffchef 0 job-1 2\r\n\n  chef\tQ0  job-2   0\nnurse aoife\t0\thttps://x.example/a b\t1\n"
+        "chef 0 köchin 010"
+    )
+    assert read_qrels(qrels(tmp_path, text)) == {
+        "chef": {"job-1": 2, "job-2": 0, "köchin": 10},
+        "nurse aoife": {"https://x.example/a b": 1},
+    }
+    assert list(read_qrels(qrels(tmp_path, "b 0 x 1\na 0 x 1"))) == ["b", "a"]
+
+
+names = st.text("abcö/.:-", min_size=1, max_size=5)
+
+
+@given(st.dictionaries(names, st.dictionaries(names, st.integers(0, 10), min_size=1, max_size=3), min_size=1))
+def test_qrels_read_back_as_written(tmp_path_factory, grades):
+    for gap in (" ", "\t", "  \t"):
+        lines = [
+            gap.join([query, "0", posting, str(grade)])
+            for query, listed in grades.items()
+            for posting, grade in listed.items()
+        ]
+        assert read_qrels(qrels(tmp_path_factory.getbasetemp(), "\n".join(lines))) == grades
+
+
+BAD_QRELS = {
+    "empty": ("", ": no judgements here"),
+    "blank": ("\n \t\n", ": no judgements here"),
+    "three columns": ("chef 0 job-1 2\nchef job-1 2", ":2: expected 4 columns .*, got 3"),
+    "five columns": ("chef 0 job-1 2 x", ":1: expected 4 columns .*, got 5"),
+    "an empty column": ("chef\t0\t\t2", ":1: expected 4 columns .*, got 3"),
+    "a run": ("chef Q0 job-1 1 0.5 tag", ":1: expected 4 columns .*, got 6"),
+    "negative": ("chef 0 job-1 -1", ":1: expected a grade of 0 .* to 10, got '-1'"),
+    "too high": ("chef 0 job-1 11", ":1: expected a grade .* got '11'"),
+    "fraction": ("\n\nchef 0 job-1 1.5", ":3: expected a grade .* got '1.5'"),
+    "other digits": ("chef 0 job-1 ٣", ":1: expected a grade"),
+    "thousands of digits": (f"chef 0 job-1 {'9' * 5000}", ":1: expected a grade .* got '9{19}…'"),
+    "twice": ("chef 0 job-1 2\nchef 1 job-1 2", ":2: 'chef' and 'job-1' come twice"),
+    "not UTF-8": (b"chef 0 \xff 2", ": not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_QRELS)
+def test_bad_qrels_get_one_error_that_names_file_and_line(case, tmp_path):
+    content, reason = BAD_QRELS[case]
+    file = qrels(tmp_path, content)
+    with pytest.raises(JudgementError, match=reason) as caught:
+        read_qrels(file)
+    assert str(caught.value).startswith(str(file))
+    assert len(str(caught.value)) < 200 + len(str(file))
+
+
+def test_qrels_that_are_no_file_are_refused(tmp_path):
+    for read in (read_qrels, read_queries, is_json):
+        with pytest.raises(JudgementError, match="no such file"):
+            read(tmp_path / "none")
+        with pytest.raises(JudgementError, match=r"cannot be opened|not a file"):
+            read(tmp_path)
+
+
+def test_json_is_told_from_qrels(tmp_path):
+    assert is_json(write(tmp_path, ""))
+    assert is_json(qrels(tmp_path, ' \n{"judgements": {}}'))
+    assert not is_json(qrels(tmp_path, "chef 0 job-1 2"))
+    assert not is_json(qrels(tmp_path, ""))
+
+
+def test_cvs_of_queries_are_files_of_that_name(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("chef.md", "dr.smith.txt", "nurse", "nurse.md", "sub/cook.pdf"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "chef").mkdir()  # a folder is no CV
+    found = find_cvs(["chef", "dr.smith", "nurse", "nurse.md", "sub/cook"], tmp_path)
+    assert {query: path.relative_to(tmp_path).as_posix() for query, path in found.items()} == {
+        "chef": "chef.md",
+        "dr.smith": "dr.smith.txt",
+        "nurse": "nurse",
+        "nurse.md": "nurse.md",
+        "sub/cook": "sub/cook.pdf",
+    }
+
+
+@pytest.mark.parametrize(
+    ("queries", "reason"),
+    [
+        (["cook"], "fit: no CV of 'cook' in .*: expected a file cook or cook"),
+        (["chef"], r"fit: more than one CV of 'chef' in .* \(chef.md, chef.txt\)"),
+        (["anna", "anna.md"], "fit: 'anna.md' and 'anna' are the same CV"),
+        (["../secret"], r"fit: '\.\./secret' is not a file in the folder"),
+        (["/etc/passwd"], "is not a file in the folder"),
+        (["a\0"], "cannot be a file name"),
+        (["x" * 5000], "cannot be|no CV of"),
+    ],
+)
+def test_cvs_that_are_missing_doubtful_or_elsewhere_are_refused(queries, reason, tmp_path):
+    folder = tmp_path / "cvs"
+    folder.mkdir()
+    for name in ("chef.md", "chef.txt", "anna.md", "../secret.txt"):
+        (folder / name).write_text("x")
+    with pytest.raises(JudgementError, match=reason):
+        find_cvs(queries, folder, "fit")
+    with pytest.raises(JudgementError, match="no such folder"):
+        find_cvs(queries, tmp_path / "none")
+
+
+def test_cvs_behind_links_that_lead_out_are_refused(tmp_path):
+    folder = tmp_path / "cvs"
+    folder.mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    try:
+        (folder / "a.txt").symlink_to(tmp_path / "secret.txt")
+    except OSError:
+        pytest.skip("no symbolic links here")
+    for query in ("a", "a.txt"):
+        with pytest.raises(JudgementError, match="is not a file in the folder"):
+            find_cvs([query], folder)
+
+
+def test_queries_are_lines_of_name_and_text(tmp_path):
+    file = qrels(tmp_path, "\ufeffchef\tChef\tde partie\x0c, pastry\r\n\nnurse aoife\t Nurse\u2028RN \n")
+    assert read_queries(file) == {
+        "chef": "Chef\tde partie\x0c, pastry",
+        "nurse aoife": "Nurse\u2028RN",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", ": no queries here"),
+        ("a\tcook\nPrivate Person", ":2: expected a query, a tab"),
+        ("\tPrivate Person", ":1: the query is empty"),
+        ("a\t ", ":1: the text of the CV is empty"),
+        ("a\tcook\na\tPrivate Person", ":2: the query 'a' comes twice"),
+    ],
+)
+def test_bad_queries_get_an_error_without_any_text_of_a_cv(text, reason, tmp_path):
+    with pytest.raises(JudgementError, match=reason) as caught:
+        read_queries(qrels(tmp_path, text))
+    assert "Private" not in str(caught.value)
+
+
+@given(st.binary(max_size=40) | st.text("ab 012\t\n\r\x0c", max_size=30).map(str.encode))
+def test_no_other_error_comes_out_of_tables(tmp_path_factory, content):
+    file = qrels(tmp_path_factory.getbasetemp(), content)
+    for read in (read_qrels, read_queries):
+        said = ""
+        try:
+            assert read(file)
+        except JudgementError as error:
+            said = str(error)
+        assert said.startswith(str(file)) or not said

@@ -147,7 +147,8 @@ def _read_judged(
 
 def _print_left_out(quality: Quality, label: str) -> None:
     if quality.missing:
-        _note(f"{label}: {quality.missing:,} judgements are about postings that are not held; left out")
+        one, many = "judgement is about a posting that is", "judgements are about postings that are"
+        _note(f"{label}: {quality.missing:,} {one if quality.missing == 1 else many} not held; left out")
     unmeasured = [cv.name for cv in quality.cvs if not cv.is_measured]
     if not quality.measured:
         raise JudgementError(f"{label}: nothing to measure: no posting that fits a judged CV is held")
