@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 __all__: Final = ["CVQuality", "Comparison", "Mean", "Quality", "measure_quality"]
 
-_MOST_AT_ONCE: Final = 200_000
-"""Recommendations in memory: some 100 MB. Measures that look at all postings ask for very many."""
+_MOST_AT_ONCE: Final = 50_000
+"""Recommendations in memory: some 100 MB."""
+
+_DEEPEST: Final = 1_000
+"""Further down, looking up where each fitting posting stands is faster than reading all recommendations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,14 +335,20 @@ def measure_quality(
     size = max(1, _MOST_AT_ONCE // depth)
     for start in range(0, len(measured), size):
         names = measured[start : start + size]
-        rankings = matcher.recommend_many(
-            [cvs[name] for name in names], depth, boosts=boosts, threads=threads
-        )
+        if depth > _DEEPEST:
+            rankings: Iterable[list[str]] = (
+                _find_fitting(matcher, cvs[name], held[name], boosts) for name in names
+            )
+        else:
+            profiles = [cvs[name] for name in names]
+            rankings = [
+                [item.posting.id for item in ranking if item.score > 0]
+                for ranking in matcher.recommend_many(profiles, depth, boosts=boosts, threads=threads)
+            ]
         for name, ranking in zip(names, rankings, strict=True):
-            found = [item.posting.id for item in ranking if item.score > 0]
-            values[name] = tuple(measure(found, held[name]) for measure in chosen)
-        if progress is not None:
-            progress("ranking", len(values), len(measured))
+            values[name] = tuple(measure(ranking, held[name]) for measure in chosen)
+            if progress is not None:
+                progress("ranking", len(values), len(measured))
     return Quality(
         chosen,
         tuple(
@@ -353,6 +362,19 @@ def measure_quality(
         ),
         len(postings),
     )
+
+
+def _find_fitting(
+    matcher: Matcher, profile: Profile | str, grades: Mapping[str, int], boosts: Sequence[Boost]
+) -> list[str]:
+    """Return the ranking down to the last fitting posting; stand-ins take the places of all others."""
+    found = {}
+    for posting in (posting for posting, grade in grades.items() if grade > 0):
+        explained = matcher.explain(profile, posting, boosts=boosts)
+        if explained.score > 0:
+            found[explained.rank] = posting
+    # No id holds a control character.
+    return [found.get(rank, f"\0{rank}") for rank in range(1, max(found, default=0) + 1)]
 
 
 def _held_grades(postings: HeldPostings, grades: Mapping[str, int]) -> dict[str, int]:

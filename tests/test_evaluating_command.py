@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from matcher import Matcher, OptionError, read_cv, read_postings
+from matcher.boosts import BOOSTS
 from matcher.evaluate import bootstrap_interval, ndcg, paired_interval, parse_measure, randomisation_test
 from matcher.evaluate import read_judgements as read
 from matcher.quality import CVQuality, Quality, measure_quality
@@ -104,8 +105,20 @@ def test_rankings_are_as_deep_as_the_deepest_measure(monkeypatch):
         matcher, CVS, GRADES, [parse_measure("map")], progress=lambda *done: whole.append(done)
     )
     assert asked == [(2, 4), (1, 4)]
-    assert whole == [("ranking", 2, 3), ("ranking", 3, 3)]
+    assert whole == [("ranking", 1, 3), ("ranking", 2, 3), ("ranking", 3, 3)]
     assert len(quality.measured) == 3
+
+
+@pytest.mark.parametrize("boosts", [(), (BOOSTS["featured"](0.05),)], ids=["plain", "boosted"])
+def test_deep_rankings_are_measured_the_same_without_reading_them(monkeypatch, boosts):
+    matcher, judged = Matcher.load(DEMO), read(JUDGEMENTS)
+    cvs = {cv.name: read_cv(cv.path) for cv in judged} | {"driver": "driver"}
+    grades = {cv.name: cv.grades for cv in judged} | {"driver": {matcher.postings.ids[0]: 1}}
+    measures = list(map(parse_measure, ["map", "mrr", "ndcg@10", "recall@300", "p@5", "rp@20", "map@7"]))
+    wanted = measure_quality(matcher, cvs, grades, measures, boosts=boosts)
+    monkeypatch.setattr("matcher.quality._DEEPEST", 100)
+    monkeypatch.setattr(Matcher, "recommend_many", None)
+    assert measure_quality(matcher, cvs, grades, measures, boosts=boosts) == wanted
 
 
 def test_what_has_nothing_in_common_is_not_recommended():
