@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Final
 
 __all__: Final = ["normalise_hashtag", "normalise_hashtags", "split_hashtags", "written_hashtags"]
 
 _LONGEST_KNOWN: Final = 64
+_MOST_KNOWN: Final = 1 << 14
 _TAG_SEPARATORS: Final = re.compile(r"[\s\-_./·&,;:'’!?()\[\]\"“”„]+")
 _TAG_START: Final = re.compile(r"(?:^|(?<=[\s,;|]))[#＃]+|(?<=\w)[#＃](?=\w)")
 _SEVERAL_TAGS: Final = re.compile(r"[,;|\n]|[^\s,;|#]\s*[#＃]\w")
@@ -93,8 +94,9 @@ def normalise_hashtags(tags: Iterable[str]) -> list[str]:
     >>> normalise_hashtags(["Machine Learning", "#a #b", "c,d", "C#"])
     ['machinelearning', 'a', 'b', 'c', 'd', 'c#']
     """
-    forms = (_known_forms(tag) if len(tag) <= _LONGEST_KNOWN else _normal_forms(tag) for tag in tags)
-    return _unique(tag for part in forms for tag in part)
+    found = dict.fromkeys(chain.from_iterable(map(_KNOWN_TAGS.__getitem__, tags)))
+    found.pop("", None)
+    return list(found)
 
 
 def written_hashtags(text: str) -> tuple[str, ...]:
@@ -109,19 +111,12 @@ def written_hashtags(text: str) -> tuple[str, ...]:
     """
     if "," not in text or ";" in text or "|" in text or "\n" in text:
         return tuple(normalise_hashtags(split_hashtags(text)))
-    found: dict[str, None] = {}
-    for part in text.split(","):
-        for tag in _known_parts(part) if len(part) <= _LONGEST_KNOWN else _forms_of_part(part):
-            found[tag] = None
-    return tuple(found)
+    return tuple(dict.fromkeys(chain.from_iterable(map(_KNOWN_PARTS.__getitem__, text.split(",")))))
 
 
 def _forms_of_part(part: str) -> tuple[str, ...]:
     """Return what `split_hashtags` and `normalise_hashtags` make of what stands between two commas."""
     return tuple(normalise_hashtags(_unique(map(normalise_hashtag, _TAG_START.split(part)))))
-
-
-_known_parts: Final = lru_cache(maxsize=1 << 14)(_forms_of_part)
 
 
 def _normal_forms(tag: str) -> tuple[str, ...]:
@@ -130,7 +125,24 @@ def _normal_forms(tag: str) -> tuple[str, ...]:
     return tuple(split_hashtags(tag))
 
 
-_known_forms: Final = lru_cache(maxsize=1 << 14)(_normal_forms)  # most hashtags were met before
+class _Known(dict[str, tuple[str, ...]]):
+    """Hashtags that were met before, as most are, and their normal forms; it is emptied when it is full."""
+
+    def __init__(self, forms: Callable[[str], tuple[str, ...]]) -> None:
+        super().__init__()
+        self._forms = forms
+
+    def __missing__(self, tag: str) -> tuple[str, ...]:
+        forms = self._forms(tag)
+        if len(tag) <= _LONGEST_KNOWN:
+            if len(self) >= _MOST_KNOWN:
+                self.clear()
+            self[tag] = forms
+        return forms
+
+
+_KNOWN_TAGS: Final = _Known(_normal_forms)
+_KNOWN_PARTS: Final = _Known(_forms_of_part)
 
 
 def _unique(tags: Iterable[str]) -> list[str]:

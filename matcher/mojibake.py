@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-__all__: Final = ["is_suspicious", "repair"]
+__all__: Final = ["is_suspicious", "may_be_suspicious", "repair"]
 
 _LEADS: Final = {2: range(0xC2, 0xC6), 3: (0xE2, 0xEF), 4: (0xF0,)}
 _ALL_LEADS: Final = {2: range(0xC2, 0xE0), 3: range(0xE0, 0xF0), 4: range(0xF0, 0xF5)}
@@ -168,7 +168,7 @@ def is_suspicious(text: str) -> bool:
     if text.isascii():
         return False
     data = text.encode("utf-8", "surrogatepass")
-    if not _may_be_suspicious(data):
+    if not may_be_suspicious(data):
         return False
     if b"\xc2" in data and _CONTROL.search(text):
         return True
@@ -182,10 +182,20 @@ def is_suspicious(text: str) -> bool:
     return False
 
 
-def _may_be_suspicious(data: bytes) -> bool:
+def may_be_suspicious(data: bytes) -> bool:
     """Return whether the characters outside ASCII, put side by side, hold a suspicious sequence.
 
     When these few do not, then neither does the text: all such sequences stand outside ASCII.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8.
+
+    Examples
+    --------
+    >>> [may_be_suspicious(text.encode()) for text in ("schÃ¶n", "Ã and ¶", "„schön“")]
+    [True, True, False]
     """
     others = data.translate(None, _ASCII).decode("utf-8", "surrogatepass")
     return _SUSPICIOUS.search(others) is not None

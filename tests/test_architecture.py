@@ -73,7 +73,8 @@ READING_EDGES = {
     "sources.entry": {"errors"},
     "sources.dates": set(),
     "sources.exact": {"errors", "posting"},
-    "sources.plain": {"hashtags", "pay", "posting", "sources.dates", "sources.exact"},
+    "sources.fast_json": set(),
+    "sources.plain": {"errors", "hashtags", "pay", "posting", "sources.dates", "sources.exact"},
     "sources.fields": {
         "errors",
         "hashtags",
@@ -88,7 +89,7 @@ READING_EDGES = {
     "sources.writers": {"errors", "money", "posting", "sources.entry", "sources.exact", "sources.fields"}
     | {"sources.json_lines", "sources.markdown", "sources.shapes"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
-    "sources.json_lines": {"errors", "mojibake", "text", "sources.entry"},
+    "sources.json_lines": {"errors", "mojibake", "text", "sources.entry", "sources.fast_json"},
     "sources.names": {"errors", "posting", "sources.entry"},
     "sources.compression": {"errors"},
     "sources.recognition": {"sources.compression", "sources.names"},

@@ -7,12 +7,13 @@ be broken, is left to it, and so is every line that `msgspec` does not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
 
-__all__: Final = ["IS_FAST", "decode_plain", "names_in_lines"]
+__all__: Final = ["IS_FAST", "names_in", "names_in_lines", "read_block"]
 
 try:
     import msgspec
@@ -20,26 +21,32 @@ except ImportError:  # the extra [fast] is not installed
     IS_FAST = False
 else:
     IS_FAST = True
-    _decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
+    _decoder: Any = msgspec.json.Decoder()
+    _decode_lines: Callable[[bytes], list[Any]] = _decoder.decode_lines
+    _decode: Callable[[bytes], Any] = _decoder.decode
     _ERRORS: tuple[type[Exception], ...] = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
-DEEPEST: Final = 8
-_FLAT: Final = frozenset((str, int, bool, type(None)))
 _LINE_END: Final = ord("\n")
 _QUOTE: Final = ord('"')
 _COLON: Final = ord(":")
 _SPACE: Final = ord(" ")
 _LEAD: Final = 0xC0
 """From this byte on a character outside ASCII begins."""
-_C1: Final = 0xC2
-_AFTER_C1: Final = 0xA0
+_BACKSLASH: Final = ord("\\")
+_U: Final = ord("u")
+_BRACE: Final = ord("{")
+_TO_BRACE: Final = ord("{") ^ ord("[")
+_CONTROLS: Final = re.compile(rb"\xc2[\x80-\x9f]")
+_NESTED: Final = frozenset((dict, list))
+_MOST_BRACKETS: Final = 200
+"""In a line with fewer, nothing is nested as deep as any decoder could refuse."""
 
 
-def names_in_lines(block: bytes) -> list[int]:
-    """Return, for each line of a block, how many names it holds at the most; 0 when it needs a closer look.
+def read_block(block: bytes) -> Iterable[tuple[dict[str, Any] | None, int, int]]:
+    """Return for each line its object, how many names it has at the most, and where it ends.
 
-    A name ends in a quote, and a colon follows, perhaps after spaces. Text can hold the same (``\\":``): then
-    there are more than are found when it is read.
+    The object is None, or the number another than `names_in` finds in it, when only the strict decoder can
+    tell; the number is negative when the text needs a closer look.
 
     Parameters
     ----------
@@ -48,63 +55,77 @@ def names_in_lines(block: bytes) -> list[int]:
 
     Examples
     --------
-    >>> names_in_lines(b'{"title": "Cook", "id": "a:b"}\\n{"title": "Sch\\xc3\\x83\\xc2\\xb6n"}\\n')
-    [2, 0]
+    >>> block = b'{"title": "Cook"}' + bytes([10])
+    >>> list(read_block(block)) if IS_FAST else [({"title": "Cook"}, 1, 18)]
+    [({'title': 'Cook'}, 1, 18)]
     """
-    data = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(data == _LINE_END)
-    colons = np.flatnonzero(data == _COLON)
-    before = data[colons - 1]
-    counts = np.searchsorted(colons[(before == _QUOTE) | (before <= _SPACE)], ends)
-    counts[1:] -= counts[:-1].copy()
-    if b"\\u" in block:
-        counts[:] = 0
-    elif not block.isascii():
-        follows = data[1:]
-        others = data.view(np.int8)[:-1] < 0
-        # Broken text is two characters outside ASCII side by side, or a control character of Latin-1.
-        doubtful = others & (follows >= _LEAD)
-        if b"\xc2" in block:
-            doubtful |= (data[:-1] == _C1) & (follows < _AFTER_C1)
-        places = np.flatnonzero(doubtful)
-        counts[np.searchsorted(ends, places)] = 0
-    return counts.tolist()  # type: ignore[no-any-return]
+    ends, names = names_in_lines(block)
+    found: list[Any]
+    try:
+        found = _decode_lines(block)
+    except _ERRORS:
+        found = []
+    if len(found) != len(ends):  # something in it is no JSON, or blank
+        starts = [0, *ends]
+        found = [_decode_one(block[start:end]) for start, end in zip(starts, ends, strict=False)]
+    return zip([value if type(value) is dict else None for value in found], names, ends, strict=True)
 
 
-def decode_plain(line: bytes, names: int) -> dict[str, Any] | None:
-    """Return the object of a line that holds at most so many names, or None when only a closer look tells.
+def _decode_one(line: bytes) -> Any:
+    try:
+        return _decode(line)
+    except _ERRORS:
+        return None
+
+
+def names_in_lines(block: bytes) -> tuple[list[int], list[int]]:
+    """Return where each line of a block ends, and how many names it holds at the most.
+
+    A name ends in a quote, and a colon follows, perhaps after spaces. Text can hold the same (``\\":``): then
+    there are more than are found when it is read. The number is negative when the text may be broken.
 
     Examples
     --------
-    >>> decode_plain(b'{"title": "Cook"}', 1) if IS_FAST else {"title": "Cook"}
-    {'title': 'Cook'}
-    >>> decode_plain(b'{"title": "Cook", "title": "Chef"}', 2) is None
-    True
+    >>> lines = ('{"title": "Cook", "id": "a:b"}', '{"title": "SchÃ¶n"}', "")
+    >>> names_in_lines(bytes([10]).join(line.encode() for line in lines))
+    ([31, 53], [2, -1])
     """
-    try:
-        fields = _decode(line)
-    except _ERRORS:
-        return None
-    if type(fields) is not dict:
-        return None
-    found = len(fields)
-    types = set(map(type, fields.values()))
-    if not types <= _FLAT:
-        for value in fields.values():
-            kind = type(value)
-            if kind is list and all([type(child) is str for child in value]):  # noqa: C419 - twice as fast
-                continue
-            if kind not in _FLAT:
-                found += _names_in(value, 1)
-    return fields if found == names else None
+    data = np.frombuffer(block, np.uint8)
+    places = np.flatnonzero((data == _LINE_END) | (data == _COLON))
+    is_end = data[places] == _LINE_END
+    before = data[places - 1]
+    is_name = ((before == _QUOTE) | (before <= _SPACE)) & ~is_end
+    ends = places[is_end]
+    counts = np.cumsum(is_name)[is_end]
+    counts[1:] -= counts[:-1].copy()
+    if ((data[:-1] == _BACKSLASH) & (data[1:] == _U)).any():
+        counts = -counts
+    elif not block.isascii():
+        # Broken text is two characters outside ASCII side by side, or a control character of Latin-1.
+        doubtful = np.flatnonzero((data.view(np.int8)[:-1] < 0) & (data[1:] >= _LEAD))
+        controls = [match.start() for match in _CONTROLS.finditer(block)]
+        if doubtful.size or controls:
+            lines = np.unique(np.searchsorted(ends, np.append(doubtful, controls)))
+            counts[lines] = -counts[lines]
+    if np.count_nonzero((data | _TO_BRACE) == _BRACE) > _MOST_BRACKETS + len(ends):
+        start = 0
+        for number, end in enumerate(ends.tolist()):
+            if block.count(b"[", start, end) + block.count(b"{", start, end) > _MOST_BRACKETS:
+                counts[number] = 0
+            start = end
+    return (ends + 1).tolist(), counts.tolist()
 
 
-def _names_in(value: Any, depth: int) -> int:
-    """Return how many names a JSON value holds; below any number when it needs a closer look."""
-    if depth > DEEPEST:
-        return -(1 << 60)
+def names_in(value: Any) -> int:
+    """Return how many names a JSON value holds, at every depth.
+
+    Examples
+    --------
+    >>> names_in({"a": 1, "b": [{"c": 2}]})
+    3
+    """
     if type(value) is dict:
-        return len(value) + sum(_names_in(child, depth + 1) for child in value.values())
+        return len(value) + sum([names_in(child) for child in value.values() if type(child) in _NESTED])
     if type(value) is list:
-        return sum(_names_in(child, depth + 1) for child in value)
+        return sum([names_in(child) for child in value if type(child) in _NESTED])
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import reprlib
 from collections import Counter
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from matcher.errors import PostingError
-from matcher.mojibake import is_suspicious
+from matcher.mojibake import is_suspicious, may_be_suspicious
+import matcher.sources.fast_json as fast_json
 from matcher.sources.entry import LARGEST_POSTING, RawPosting
 from matcher.text import decode, repair
 
@@ -17,6 +19,9 @@ __all__: Final = ["parse_object", "read_json_lines", "repair_strings"]
 
 LONGEST_LINE: Final = 32 << 20
 """Bytes of one line that are passed over before the rest of the file is left: no export has such a line."""
+
+_BLOCK: Final = 1 << 17
+"""Bytes that are read at once."""
 
 MOST_BLANK: Final = 1_000_000
 """Blank lines after each other before the rest of the file is left."""
@@ -44,7 +49,7 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
     2: not valid JSON (...)
     """
     number = filled = 0
-    while line := stream.readline(LARGEST_POSTING + 1):
+    for line, fields, names in _lines(stream):
         number += 1
         if len(line) > LARGEST_POSTING:
             reason = f"line of more than {LARGEST_POSTING:,} bytes: not a posting"
@@ -56,6 +61,10 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
                 yield PostingError(f"{reason}, and the rest of the file is not read", line=number)
                 return
             yield PostingError(reason, line=number)
+        elif fields is not None and (names == len(fields) or abs(names) == fast_json.names_in(fields)):
+            filled = number
+            raw = RawPosting(fields, number, f"{name}:{number}", [])
+            yield raw if names > 0 else _read_closer(raw, line)
         elif line.strip(b" \t\r\n\xef\xbb\xbf"):
             filled = number
             yield parse_object(line.rstrip(b"\r\n"), name, number)
@@ -64,6 +73,33 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
                 f"more than {MOST_BLANK:,} blank lines: the rest of the file is not read", line=number
             )
             return
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, dict[str, Any] | None, int]]:
+    """Yield lines; where they were decoded already, the object and how many names the line seems to hold.
+
+    Many are read at once. One without its end is longer than `LARGEST_POSTING`, or the last: then the stream
+    stands right behind it.
+    """
+    read = getattr(stream, "read1", None)
+    if read is None or not fast_json.IS_FAST:
+        while line := stream.readline(LARGEST_POSTING + 1):
+            yield line, None, 0
+        return
+    begun = b""
+    while block := read(_BLOCK):
+        block = begun + block if begun else block
+        start = 0
+        if b"\n" in block:
+            for fields, names, end in fast_json.read_block(block[: block.rfind(b"\n") + 1]):
+                yield block[start:end], fields, names
+                start = end
+        begun = block[start:]
+        if len(begun) > LARGEST_POSTING:
+            yield begun, None, 0
+            begun = b""
+    if begun:
+        yield begun, *next(iter(fast_json.read_block(begun + b"\n")))[:2]
 
 
 def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError:
@@ -93,12 +129,7 @@ def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError
         fields = _DECODER.decode(decoded.text)
         if not isinstance(fields, dict):
             raise PostingError('expected an object with fields, such as {"title": "Cook"}')
-        # Only an escape hides characters from the search through the whole line.
-        if "\\u" in decoded.text or is_suspicious(decoded.text):
-            repaired = repair_strings(fields)
-            if repaired != fields:
-                changes.append("wrongly decoded characters repaired")
-            fields = repaired
+        return _repaired(RawPosting(fields, line, f"{name}:{line}", changes), decoded.text)
     except PostingError as error:
         return PostingError(error.reason, line=line)
     except RecursionError:
@@ -106,7 +137,26 @@ def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError
     except ValueError as error:
         within = min(getattr(error, "lineno", 1) - 1, data.rstrip().count(b"\n"))
         return PostingError(f"not valid JSON ({error})", line=line + within)
-    return RawPosting(fields, line, f"{name}:{line}", changes)
+
+
+def _read_closer(raw: RawPosting, line: bytes) -> RawPosting | PostingError:
+    """Return what was read from a line of UTF-8, with its text repaired where that is broken."""
+    if b"\\u" not in line and not may_be_suspicious(line):
+        return raw
+    try:
+        return _repaired(raw, line.decode())
+    except PostingError as error:
+        return PostingError(error.reason, line=raw.line)
+
+
+def _repaired(raw: RawPosting, text: str) -> RawPosting:
+    # Only an escape hides characters from the search through the whole text.
+    if "\\u" in text or is_suspicious(text):
+        repaired = repair_strings(raw.fields)
+        if repaired != raw.fields:
+            raw.changes.append("wrongly decoded characters repaired")
+        raw.fields = repaired
+    return raw
 
 
 def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

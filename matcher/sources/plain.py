@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from matcher.errors import PostingError
 from matcher.hashtags import normalise_hashtags, written_hashtags
 from matcher.pay import Pay, is_pay_record, parse_pay
 from matcher.posting import RECORD_NAMES, Posting, posting_of_checked
@@ -23,9 +24,11 @@ LONGEST_ID: Final = 2_000
 SALARY_FIELDS: Final = ("baseSalary", "salary")
 
 _KNOWN: Final = frozenset(RECORD_NAMES.values())
+_ONLY_TEXT: Final = frozenset((str,))
 _SIMPLE: Final = frozenset((str, int, bool, type(None)))
 _MILLISECONDS: Final = range(10**11, 7_258_118_400_000)
 """Timestamps that are milliseconds for certain, before the year 2200."""
+_PAY_VALUES: Final = frozenset((int, float, str))
 _DIGIT: Final = re.compile(r"\d")
 
 
@@ -94,7 +97,7 @@ def plain_posting(fields: Mapping[str, Any], default_id: str) -> Posting | None:
 def _hashtags(tags: Any) -> tuple[str, ...]:
     if type(tags) is str:
         return written_hashtags(tags)
-    if type(tags) is list and all([type(tag) is str for tag in tags]):
+    if type(tags) is list and set(map(type, tags)) <= _ONLY_TEXT:
         return tuple(normalise_hashtags(tags))
     raise _UnusualError
 
@@ -132,6 +135,11 @@ def _pay(value: Any, extra: Mapping[str, Any]) -> Pay | None:
             if _DIGIT.search(salary) and (pay := parse_pay(salary)) is not None:
                 return pay
         return None
+    if type(value) is dict and set(map(type, value.values())) <= _PAY_VALUES and "" not in value.values():
+        try:
+            return Pay(**value)  # as it was written by `Pay.to_record`
+        except (PostingError, TypeError):
+            raise _UnusualError from None
     if type(value) is dict and is_pay_record(value) and (pay := parse_pay(value)) is not None:
         return pay
     raise _UnusualError

@@ -103,7 +103,7 @@ def read_records(entries: Iterable[RawPosting | PostingError]) -> Iterator[RawPo
     True
     """
     for entry in entries:
-        if isinstance(entry, RawPosting):
+        if isinstance(entry, RawPosting) and not _TELLING.isdisjoint(entry.fields):
             yield from read_record(entry)
         else:
             yield entry
@@ -142,3 +142,5 @@ _MARKS: Final = frozenset(
     )
 )
 """One of these is in every object of `SHAPES`: most others are passed on after one look."""
+_TELLING: Final = _FOREIGN | _MARKS
+"""An object with none of these is passed on by `read_record` as it is."""
