@@ -23,7 +23,7 @@ LONGEST_LINE: Final = 32 << 20
 _BLOCK: Final = 1 << 17
 """Bytes that are read at once."""
 
-MOST_BLANK: Final = 1_000_000
+MOST_BLANK: Final = 200_000
 """Blank lines after each other before the rest of the file is left."""
 
 
