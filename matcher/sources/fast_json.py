@@ -38,7 +38,7 @@ _BRACE: Final = ord("{")
 _TO_BRACE: Final = ord("{") ^ ord("[")
 _CONTROLS: Final = re.compile(rb"\xc2[\x80-\x9f]")
 _NESTED: Final = frozenset((dict, list))
-_MOST_BRACKETS: Final = 200
+_MOST_BRACKETS: Final = 100
 """In a line with fewer, nothing is nested as deep as any decoder could refuse."""
 
 
@@ -68,7 +68,20 @@ def read_block(block: bytes) -> Iterable[tuple[dict[str, Any] | None, int, int]]
     if len(found) != len(ends):  # something in it is no JSON, or blank
         starts = [0, *ends]
         found = [_decode_one(block[start:end]) for start, end in zip(starts, ends, strict=False)]
-    return zip([value if type(value) is dict else None for value in found], names, ends, strict=True)
+    objects = [value if type(value) is dict else None for value in found]
+    _leave_out_nested(block, objects, ends)
+    return zip(objects, names, ends, strict=True)
+
+
+def _leave_out_nested(block: bytes, objects: list[dict[str, Any] | None], ends: list[int]) -> None:
+    """Take out objects with so many brackets that one decoder might find them nested too deep, one not."""
+    brackets = (np.frombuffer(block, np.uint8) | _TO_BRACE) == _BRACE
+    others = len(objects) - objects.count(None) - 1  # each has one bracket at least
+    if np.count_nonzero(brackets) - others <= _MOST_BRACKETS:
+        return
+    counts = np.diff(np.searchsorted(np.flatnonzero(brackets), ends), prepend=0)
+    for number in np.flatnonzero(counts > _MOST_BRACKETS).tolist():
+        objects[number] = None
 
 
 def _decode_one(line: bytes) -> Any:
@@ -107,12 +120,6 @@ def names_in_lines(block: bytes) -> tuple[list[int], list[int]]:
         if doubtful.size or controls:
             lines = np.unique(np.searchsorted(ends, np.append(doubtful, controls)))
             counts[lines] = -counts[lines]
-    if np.count_nonzero((data | _TO_BRACE) == _BRACE) > _MOST_BRACKETS + len(ends):
-        start = 0
-        for number, end in enumerate(ends.tolist()):
-            if block.count(b"[", start, end) + block.count(b"{", start, end) > _MOST_BRACKETS:
-                counts[number] = 0
-            start = end
     return (ends + 1).tolist(), counts.tolist()
 
 
