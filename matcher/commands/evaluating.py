@@ -90,9 +90,9 @@ def evaluate(
     against: str | None,
     per_cv: bool,
 ) -> None:
-    """Rank postings for judged CVs and measure how good the rankings are, with 95 % intervals.
+    """Rank postings for judged CVs, and measure how good the rankings are and how sure that is.
 
-    With --against, also how much another model differs, and how likely that is chance.
+    With --against, also how much another model differs, and how often chance alone would do that (p).
 
     \b
     Examples: matcher evaluate --judgements examples/cvs/judgements.json --model models/demo

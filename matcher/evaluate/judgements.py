@@ -145,7 +145,7 @@ def locate_cv(folder: Path, name: str, file: str) -> Path:
     --------
     >>> locate_cv(Path("cvs"), "../chef.md", "judgements.json")
     Traceback (most recent call last):
-    matcher.errors.JudgementError: judgements.json: '../chef.md' is not a file in the folder cvs
+    matcher.errors.JudgementError: judgements.json: '../chef.md' is not a file in the folder cvs: ...
     """
     try:
         location = (folder / name).resolve()
@@ -153,7 +153,7 @@ def locate_cv(folder: Path, name: str, file: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # NUL characters, links in circles
         raise JudgementError(f"{file}: {name!r} cannot be a file name ({error})") from None
     if not inside:
-        raise JudgementError(f"{file}: {name!r} is not a file in the folder {folder}")
+        raise JudgementError(f"{file}: {name!r} is not a file in the folder {folder}: copy it there")
     return location
 
 
