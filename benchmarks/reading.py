@@ -1,8 +1,8 @@
 """Reading speed of postings, and what repair does to the files of a folder.
 
 ``python -m benchmarks.reading`` prints postings per second of Markdown and JSON Lines, interleaved with
-`frontmatter.load` and `json.loads` on the same postings. ``--repair PATH...`` counts the usual sequences of
-wrongly decoded text before and after, and reports what was repaired and rejected. ``--memory N`` reads N
+`frontmatter.load` and decoders of JSON on the same postings. ``--repair PATH...`` counts the usual sequences
+of wrongly decoded text before and after, and reports what was repaired and rejected. ``--memory N`` reads N
 postings as JSON Lines from a pipe and prints the peak of memory.
 """
 
@@ -21,11 +21,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import frontmatter
 import yaml
 
 from matcher import read_postings
+from matcher.posting import RECORD_NAMES
+from matcher.sources import fast_json
 from matcher.text import repair
 
 SEEDS = Path(__file__).parent.parent / "seeds"
@@ -63,50 +67,107 @@ def main() -> None:
 
 
 def report_speed(folder: Path, count: int) -> None:
-    written = sorted(SEEDS.rglob("*.md"))
-    paths, clean_paths, lines = [], [], folder / "postings.jsonl"
-    for number in range(count):
-        source = written[number % len(written)]
-        for kind, listed in (("written", paths), ("clean", clean_paths)):
-            path = folder / kind / f"{number:06}.md"
-            path.parent.mkdir(exist_ok=True)
-            text = source.read_text(encoding="utf-8")
-            path.write_text(text if kind == "written" else repair(text), encoding="utf-8")
-            listed.append(path)
+    paths = write_markdown(folder, count)
+    lines = folder / "postings.jsonl"
     records = []
     for number, posting in enumerate(read_postings(folder / "clean", strict=False)):
         records.append(json.dumps(posting.to_record() | {"id": str(number)}, ensure_ascii=False))
     lines.write_text("\n".join(records) + "\n", encoding="utf-8")
     raw = lines.read_bytes().splitlines()
 
-    def fast(path: Path) -> object:
-        return frontmatter.load(path, handler=_FastHandler())
+    def read(origin: Path) -> Callable[[], int]:
+        return lambda: sum(1 for _ in read_postings(origin))
 
     contenders: dict[str, Callable[[], int]] = {
         "frontmatter.load": lambda: sum(1 for path in paths if frontmatter.load(path)),
-        "frontmatter.load, CSafeLoader": lambda: sum(1 for path in paths if fast(path)),
-        "Markdown, as the seeds are": lambda: sum(1 for _ in read_postings(folder / "written")),
-        "Markdown, clean": lambda: sum(1 for _ in read_postings(folder / "clean")),
-        "JSON Lines": lambda: sum(1 for _ in read_postings(lines)),
-        "json.loads alone": lambda: sum(1 for line in raw if json.loads(line)),
+        "frontmatter.load, YAML in Python": lambda: sum(
+            1 for path in paths if frontmatter.load(path, handler=_SlowHandler())
+        ),
+        "Markdown, as the seeds are": read(folder / "written"),
+        "Markdown, clean": read(folder / "clean"),
+        "JSON Lines": read(lines),
+        "JSON Lines, decoder `json`": with_decoder(read(lines), None),
+        "only decoded: json.loads": lambda: sum(1 for line in raw if json.loads(line)),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    try:
+        import msgspec
+        import orjson
+    except ImportError:
+        print("for other decoders: pip install matcher[bench]")
+    else:
+        decode = msgspec.json.Decoder().decode
+        decode_struct = msgspec.json.Decoder(
+            msgspec.defstruct("Record", [(name, Any, None) for name in RECORD_NAMES.values()])
+        ).decode
+        contenders |= {
+            "JSON Lines, decoder orjson": with_decoder(
+                read(lines), lambda block: [orjson.loads(line) for line in block[:-1].split(b"\n")]
+            ),
+            "only decoded: orjson": lambda: sum(1 for line in raw if orjson.loads(line)),
+            "only decoded: msgspec": lambda: sum(1 for line in raw if decode(line)),
+            "only decoded: msgspec, into a class": lambda: sum(1 for line in raw if decode_struct(line)),
+        }
+    wall: dict[str, list[float]] = {name: [] for name in contenders}
+    process: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(ROUNDS):
         for name, run in contenders.items():
-            start = time.perf_counter()
-            read = run()
-            seconds[name].append((time.perf_counter() - start) / read)
-    base = min(seconds["frontmatter.load"])
-    print(f"{count:,} postings, best of {ROUNDS} interleaved rounds (median in brackets)")
-    print("| reader | postings/s | µs each | times frontmatter.load |\n|---|---:|---:|---:|")
-    for name, values in seconds.items():
-        best, median = min(values), statistics.median(values)
-        print(f"| {name} | {1 / best:,.0f} ({1 / median:,.0f}) | {best * 1e6:.0f} | {base / best:.2f} |")
+            start, start_process = time.perf_counter(), time.process_time()
+            number = run()
+            wall[name].append((time.perf_counter() - start) / number * 1e6)
+            process[name].append((time.process_time() - start_process) / number * 1e6)
+    size = sum(path.stat().st_size for path in paths) / count
+    print(
+        f"{count:,} postings of {size:,.0f} bytes, {ROUNDS} interleaved rounds; decoder of JSON Lines:"
+        f" {'msgspec' if fast_json.IS_FAST else 'json'}"
+    )
+    print("| reader | postings/s | µs, best | µs, median | µs of processor | times frontmatter.load (best) |")
+    print("|---|---:|---:|---:|---:|---:|")
+    base = "frontmatter.load"
+    for name in contenders:
+        best, median = min(wall[name]), statistics.median(wall[name])
+        # Rounds are compared with each other, so that what else the machine does matters less.
+        ratios = [a / b for a, b in zip(process[base], process[name], strict=True)]
+        print(
+            f"| {name} | {1e6 / median:,.0f} | {best:.1f} | {median:.1f} | {min(process[name]):.1f} |"
+            f" {statistics.median(ratios):.2f} ({max(ratios):.2f}) |"
+        )
 
 
-class _FastHandler(frontmatter.YAMLHandler):
+def write_markdown(folder: Path, count: int) -> list[Path]:
+    """Write the seeds again and again, each time with another company, tag, date and pay."""
+    seeds = [path.read_text(encoding="utf-8") for path in sorted(SEEDS.rglob("*.md"))]
+    paths = []
+    for number in range(count):
+        text = seeds[number % len(seeds)]
+        text = re.sub(r'(?m)^(companyName: ".*)"$', rf'\1 {number}"', text, count=1)
+        text = re.sub(r'(?m)^(hashtags: ".*)"$', rf'\1,#tag{number}"', text, count=1)
+        text = re.sub(r"(?m)^(timestamp: \d{8})\d{5}$", rf"\g<1>{number:05}", text, count=1)
+        text = re.sub(r'(?m)^(salary: ".*?[.,])\d{3}\b', rf"\g<1>{number % 1000:03}", text, count=1)
+        for kind in ("written", "clean"):
+            path = folder / kind / f"{number:06}.md"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text if kind == "written" else repair(text), encoding="utf-8")
+            if kind == "written":
+                paths.append(path)
+    return paths
+
+
+def with_decoder(
+    read: Callable[[], int], decode: Callable[[bytes], list[object]] | None
+) -> Callable[[], int]:
+    """Return a reader of JSON Lines whose lines another decoder reads; None for that of the library."""
+
+    def run() -> int:
+        name, value = ("IS_FAST", False) if decode is None else ("_decode_lines", decode)
+        with mock.patch.object(fast_json, name, value):
+            return read()
+
+    return run
+
+
+class _SlowHandler(frontmatter.YAMLHandler):
     def load(self, fm: str, **_: object) -> object:
-        return yaml.load(fm, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(fm, Loader=yaml.SafeLoader)
 
 
 def texts_of(path: Path) -> Iterator[str]:
