@@ -145,6 +145,7 @@ WITHOUT_EXAMPLE = {
     "matcher.index.Contributions",
     "matcher.counts.Counts",
     "matcher.text.Decoded",
+    "matcher.documents.child.main",
 }
 
 

@@ -55,10 +55,25 @@ class Paragraphs:
         self._hidden = 0  # depth of the outermost hidden element, 0 when there is none
 
     def opened(self, name: str, attributes: dict[str, str]) -> None:
-        """Handle the beginning of an element."""
+        """Handle the beginning of an element.
+
+        Examples
+        --------
+        >>> Paragraphs().opened("p", {})
+        """
 
     def write(self, text: str) -> None:
-        """Add text to the paragraph that is open."""
+        """Add text to the paragraph that is open.
+
+        Raises
+        ------
+        ProfileError
+            When there is more of it than a CV has.
+
+        Examples
+        --------
+        >>> Paragraphs().write("in no paragraph, so not kept")
+        """
         if self._open and not self._hidden:
             self._written += len(text)
             if self._written > MOST_TEXT:
@@ -66,11 +81,27 @@ class Paragraphs:
             self._open[-1][1].append(text)
 
     def begin(self) -> None:
-        """Make the current element a paragraph; one inside another gets a line of its own."""
+        """Make the current element a paragraph; one inside another gets a line of its own.
+
+        Examples
+        --------
+        >>> Paragraphs().begin()
+        """
         self._open.append((len(self.path), []))
 
     def hide(self, depth: int | None = None) -> None:
-        """Leave out an open element with all that is in it: the current one, or the one of a depth."""
+        """Leave out an open element with all that is in it: the current one, or the one of a depth.
+
+        Examples
+        --------
+        >>> class Lines(Paragraphs):
+        ...     def opened(self, name, attributes):
+        ...         self.begin() if name == "p" else self.hide()
+        >>> lines = Lines()
+        >>> lines.parse([b"<p>Nurse<del>Cook</del></p>"], "a.xml")
+        >>> lines.lines
+        ['Nurse']
+        """
         depth = len(self.path) if depth is None else depth
         if not self._hidden or depth < self._hidden:
             self._hidden = depth
@@ -82,6 +113,12 @@ class Paragraphs:
         ------
         ProfileError
             When it is not well-formed, has a document type declaration, or is nested too deeply.
+
+        Examples
+        --------
+        >>> Paragraphs().parse([b"<a>"], "a.xml")
+        Traceback (most recent call last):
+        matcher.errors.ProfileError: is damaged: a.xml is not well-formed XML
         """
         self.path, self._open, self._hidden = [], [], 0
         parser = expat.ParserCreate(namespace_separator=" ")

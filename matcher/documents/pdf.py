@@ -48,6 +48,15 @@ def read_pdf(data: bytes) -> str:
     ProfileError
         When it is encrypted, damaged or beyond a limit, has no text layer or too many pages, or its fonts do
         not say which letters they draw.
+
+    Examples
+    --------
+    >>> import pypdf
+    >>> writer, written = pypdf.PdfWriter(), BytesIO()
+    >>> _ = writer.add_blank_page(100, 100), writer.write(written)
+    >>> read_pdf(written.getvalue())
+    Traceback (most recent call last):
+    matcher.errors.ProfileError: has no text layer ...
     """
     import pypdf
     from pypdf.errors import DependencyError, LimitReachedError

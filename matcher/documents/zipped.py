@@ -71,6 +71,14 @@ class Archive:
         ------
         ProfileError
             When it is damaged or encrypted, or all that was read is more than `MOST_UNPACKED`.
+
+        Examples
+        --------
+        >>> packed = BytesIO()
+        >>> with zipfile.ZipFile(packed, "w") as archive:
+        ...     archive.writestr("a.xml", "<a/>")
+        >>> list(Archive(packed.getvalue()).chunks("a.xml"))
+        [b'<a/>']
         """
         member = self._members[name]
         if member.flag_bits & 1:

@@ -16,7 +16,14 @@ __all__: Final = ["display_name", "name_of", "open_regular", "suffix_of", "walk_
 
 
 def walk_files(folder: Path, reject: Callable[[PostingError], None]) -> Iterator[str]:
-    """Yield the files below a folder by path; hidden ones and links to folders are left out."""
+    """Yield the files below a folder by path; hidden ones and links to folders are left out.
+
+    Examples
+    --------
+    >>> list(walk_files(Path("no such folder"), lambda error: print(error.reason)))
+    cannot be opened (No such file or directory)
+    []
+    """
 
     def report(error: OSError) -> None:
         reject(PostingError(f"cannot be opened ({error.strerror})", str(error.filename)))
@@ -30,12 +37,24 @@ def walk_files(folder: Path, reject: Callable[[PostingError], None]) -> Iterator
 
 
 def display_name(name: str) -> str:
-    """Return a file name as text that can be printed and stored; names need not be UTF-8."""
+    r"""Return a file name as text that can be printed and stored; names need not be UTF-8.
+
+    Examples
+    --------
+    >>> display_name("K\udcf6chin.md") == "K\ufffdchin.md"
+    True
+    """
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def suffix_of(path: str) -> str:
-    """Return the ending of a file name in lower case, as `pathlib` tells it; empty when it has none."""
+    """Return the ending of a file name in lower case, as `pathlib` tells it; empty when it has none.
+
+    Examples
+    --------
+    >>> suffix_of("jobs/Cook.MD"), suffix_of("jobs/.md")
+    ('.md', '')
+    """
     start = path.rfind("/") + 1
     dot = path.rfind(".", start)
     # Others than these are rare, and pathlib knows the rules.
@@ -45,7 +64,21 @@ def suffix_of(path: str) -> str:
 
 
 def open_regular(path: str, root: Path) -> BinaryIO:
-    """Open a file that is really a file and really below `root`; never wait for a FIFO."""
+    """Open a file that is really a file and really below `root`; never wait for a FIFO.
+
+    Raises
+    ------
+    PostingError
+        When it is no file, or a link that leads out of `root`.
+    OSError
+        When it cannot be opened.
+
+    Examples
+    --------
+    >>> open_regular(".", Path())
+    Traceback (most recent call last):
+    matcher.errors.PostingError: .: not a regular file: only files are read
+    """
     try:
         if not _NO_LINKS:
             _check_link(path, root)
@@ -73,7 +106,13 @@ def _check_link(path: str, root: Path) -> None:
 
 
 def name_of(path: str) -> str:
-    """Return the path of a file with slashes, as text that can be printed and stored."""
+    """Return the path of a file with slashes, as text that can be printed and stored.
+
+    Examples
+    --------
+    >>> name_of("jobs/cook.md")
+    'jobs/cook.md'
+    """
     return path if _IS_POSIX and path.isascii() else display_name(Path(path).as_posix())
 
 
