@@ -133,7 +133,7 @@ class _Known(dict[str, tuple[str, ...]]):
         self._forms = forms
 
     def __missing__(self, tag: str) -> tuple[str, ...]:
-        forms = self._forms(tag)
+        forms = (tag.lower(),) if tag.isascii() and tag.isalnum() else self._forms(tag)
         if len(tag) <= _LONGEST_KNOWN:
             if len(self) >= _MOST_KNOWN:
                 self.clear()

@@ -6,7 +6,7 @@ import io
 import json
 import reprlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Final
 
 from matcher.errors import PostingError
@@ -49,57 +49,70 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
     2: not valid JSON (...)
     """
     number = filled = 0
-    for line, fields, names in _lines(stream):
-        number += 1
-        if len(line) > LARGEST_POSTING:
-            reason = f"line of more than {LARGEST_POSTING:,} bytes: not a posting"
-            size, filled = len(line), number
-            while line and not line.endswith(b"\n") and size <= LONGEST_LINE:
-                line = stream.readline(LARGEST_POSTING + 1)
-                size += len(line)
-            if size > LONGEST_LINE:
-                yield PostingError(f"{reason}, and the rest of the file is not read", line=number)
+    for block, rows in _blocks(stream):
+        start = end = 0
+        for fields, names, end in rows:
+            number += 1
+            if end - start > LARGEST_POSTING:
+                reason = f"line of more than {LARGEST_POSTING:,} bytes: not a posting"
+                line = block[start:end]
+                size, filled = len(line), number
+                while line and not line.endswith(b"\n") and size <= LONGEST_LINE:
+                    line = stream.readline(LARGEST_POSTING + 1)
+                    size += len(line)
+                if size > LONGEST_LINE:
+                    yield PostingError(f"{reason}, and the rest of the file is not read", line=number)
+                    return
+                yield PostingError(reason, line=number)
+            elif fields is not None and names == len(fields) > 0:  # nearly all
+                filled = number
+                yield RawPosting(fields, number, f"{name}:{number}", [])
+            elif (entry := _read_line(block[start:end], fields, names, name, number)) is not None:
+                filled = number
+                yield entry
+            elif number - filled > MOST_BLANK:
+                yield PostingError(
+                    f"more than {MOST_BLANK:,} blank lines: the rest of the file is not read", line=number
+                )
                 return
-            yield PostingError(reason, line=number)
-        elif fields is not None and (names == len(fields) or abs(names) == fast_json.names_in(fields)):
-            filled = number
-            raw = RawPosting(fields, number, f"{name}:{number}", [])
-            yield raw if names > 0 else _read_closer(raw, line)
-        elif line.strip(b" \t\r\n\xef\xbb\xbf"):
-            filled = number
-            yield parse_object(line.rstrip(b"\r\n"), name, number)
-        elif number - filled > MOST_BLANK:
-            yield PostingError(
-                f"more than {MOST_BLANK:,} blank lines: the rest of the file is not read", line=number
-            )
-            return
+            start = end
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[bytes, dict[str, Any] | None, int]]:
-    """Yield lines; where they were decoded already, the object and how many names the line seems to hold.
+def _read_line(
+    line: bytes, fields: dict[str, Any] | None, names: int, name: str, number: int
+) -> RawPosting | PostingError | None:
+    """Return what a line holds, None when it is blank; `fields` as `fast_json.read_block` gives them."""
+    if fields is not None and names and abs(names) == fast_json.names_in(fields):
+        raw = RawPosting(fields, number, f"{name}:{number}", [])
+        return raw if names > 0 else _read_closer(raw, line)
+    if line.strip(b" \t\r\n\xef\xbb\xbf"):
+        return parse_object(line.rstrip(b"\r\n"), name, number)
+    return None
 
-    Many are read at once. One without its end is longer than `LARGEST_POSTING`, or the last: then the stream
-    stands right behind it.
+
+def _blocks(stream: BinaryIO) -> Iterator[tuple[bytes, Iterable[tuple[dict[str, Any] | None, int, int]]]]:
+    """Yield blocks of whole lines, and for each line what `fast_json.read_block` gives.
+
+    A line without its end is longer than `LARGEST_POSTING`, or the last: then the stream stands behind it.
     """
     read = getattr(stream, "read1", None)
     if read is None or not fast_json.IS_FAST:
         while line := stream.readline(LARGEST_POSTING + 1):
-            yield line, None, 0
+            yield line, [(None, 0, len(line))]
         return
     begun = b""
     while block := read(_BLOCK):
         block = begun + block if begun else block
-        start = 0
-        if b"\n" in block:
-            for fields, names, end in fast_json.read_block(block[: block.rfind(b"\n") + 1]):
-                yield block[start:end], fields, names
-                start = end
-        begun = block[start:]
+        end = block.rfind(b"\n") + 1
+        whole, begun = block[:end], block[end:]
+        if end:
+            yield whole, fast_json.read_block(whole)
         if len(begun) > LARGEST_POSTING:
-            yield begun, None, 0
+            yield begun, [(None, 0, len(begun))]
             begun = b""
     if begun:
-        yield begun, *next(iter(fast_json.read_block(begun + b"\n")))[:2]
+        fields, names, _ = next(iter(fast_json.read_block(begun + b"\n")))
+        yield begun, [(fields, names, len(begun))]
 
 
 def parse_object(data: bytes, name: str, line: int) -> RawPosting | PostingError:

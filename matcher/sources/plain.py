@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from matcher.errors import PostingError
@@ -29,6 +30,7 @@ _SIMPLE: Final = frozenset((str, int, bool, type(None)))
 _MILLISECONDS: Final = range(10**11, 7_258_118_400_000)
 """Timestamps that are milliseconds for certain, before the year 2200."""
 _PAY_VALUES: Final = frozenset((int, float, str))
+_LONGEST_KNOWN: Final = 64
 _DIGIT: Final = re.compile(r"\d")
 
 
@@ -122,6 +124,12 @@ def _whole_number(value: Any) -> int:
     raise _UnusualError
 
 
+@lru_cache(maxsize=1 << 12)
+def _known_pay(text: str) -> Pay | None:
+    """Return `parse_pay`, remembered: a board says the same of many jobs."""
+    return parse_pay(text) if _DIGIT.search(text) else None
+
+
 def _pay(value: Any, extra: Mapping[str, Any]) -> Pay | None:
     if value is None or value == "":
         if not extra:
@@ -132,7 +140,8 @@ def _pay(value: Any, extra: Mapping[str, Any]) -> Pay | None:
                 continue
             if type(salary) is not str:
                 raise _UnusualError
-            if _DIGIT.search(salary) and (pay := parse_pay(salary)) is not None:
+            pay = _known_pay(salary) if len(salary) <= _LONGEST_KNOWN else parse_pay(salary)
+            if pay is not None:
                 return pay
         return None
     if type(value) is dict and set(map(type, value.values())) <= _PAY_VALUES and "" not in value.values():
