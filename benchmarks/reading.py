@@ -29,7 +29,7 @@ import yaml
 
 from matcher import read_postings
 from matcher.posting import RECORD_NAMES
-from matcher.sources import fast_json
+from matcher.sources import fast_json, json_lines
 from matcher.text import repair
 
 SEEDS = Path(__file__).parent.parent / "seeds"
@@ -158,8 +158,11 @@ def with_decoder(
     """Return a reader of JSON Lines whose lines another decoder reads; None for that of the library."""
 
     def run() -> int:
-        name, value = ("IS_FAST", False) if decode is None else ("_decode_lines", decode)
-        with mock.patch.object(fast_json, name, value):
+        if decode is None:
+            patch = mock.patch.object(json_lines, "IS_FAST", False)
+        else:
+            patch = mock.patch.object(fast_json, "_decode_lines", decode)
+        with patch:
             return read()
 
     return run

@@ -34,8 +34,6 @@ PIECES = st.sampled_from(
         "\n",
         "\n",
         "\n",
-    ]
-    + [
         " ",
         "  ",
         "\t",
@@ -56,8 +54,6 @@ PIECES = st.sampled_from(
         "%",
         "@",
         "`",
-    ]
-    + [
         "\x85",
         "\u2028",
         "\u2029",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import reprlib
 from collections import Counter
@@ -11,8 +10,8 @@ from typing import Any, BinaryIO, Final
 
 from matcher.errors import PostingError
 from matcher.mojibake import is_suspicious, may_be_suspicious
-import matcher.sources.fast_json as fast_json
 from matcher.sources.entry import LARGEST_POSTING, RawPosting
+from matcher.sources.fast_json import IS_FAST, names_in, read_block
 from matcher.text import decode, repair
 
 __all__: Final = ["parse_object", "read_json_lines", "repair_strings"]
@@ -42,8 +41,7 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
 
     Examples
     --------
-    >>> import io
-    >>> for entry in read_json_lines(io.BytesIO(b'{"title": "Cook"}\\n{"title": "Cook",}\\n'), "jobs.jsonl"):
+    >>>     >>> for entry in read_json_lines(io.BytesIO(b'{"title": "Cook"}\\n{"title": "Cook",}\\n'), "jobs.jsonl"):
     ...     print(entry.default_id if isinstance(entry, RawPosting) else entry)
     jobs.jsonl:1
     2: not valid JSON (...)
@@ -81,8 +79,8 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
 def _read_line(
     line: bytes, fields: dict[str, Any] | None, names: int, name: str, number: int
 ) -> RawPosting | PostingError | None:
-    """Return what a line holds, None when it is blank; `fields` as `fast_json.read_block` gives them."""
-    if fields is not None and names and abs(names) == fast_json.names_in(fields):
+    """Return what a line holds, None when it is blank; `fields` as `matcher.sources.fast_json.read_block` gives them."""
+    if fields is not None and names and abs(names) == names_in(fields):
         raw = RawPosting(fields, number, f"{name}:{number}", [])
         return raw if names > 0 else _read_closer(raw, line)
     if line.strip(b" \t\r\n\xef\xbb\xbf"):
@@ -91,12 +89,12 @@ def _read_line(
 
 
 def _blocks(stream: BinaryIO) -> Iterator[tuple[bytes, Iterable[tuple[dict[str, Any] | None, int, int]]]]:
-    """Yield blocks of whole lines, and for each line what `fast_json.read_block` gives.
+    """Yield blocks of whole lines, and for each line what `matcher.sources.fast_json.read_block` gives.
 
     A line without its end is longer than `LARGEST_POSTING`, or the last: then the stream stands behind it.
     """
     read = getattr(stream, "read1", None)
-    if read is None or not fast_json.IS_FAST:
+    if read is None or not IS_FAST:
         while line := stream.readline(LARGEST_POSTING + 1):
             yield line, [(None, 0, len(line))]
         return
@@ -106,12 +104,12 @@ def _blocks(stream: BinaryIO) -> Iterator[tuple[bytes, Iterable[tuple[dict[str, 
         end = block.rfind(b"\n") + 1
         whole, begun = block[:end], block[end:]
         if end:
-            yield whole, fast_json.read_block(whole)
+            yield whole, read_block(whole)
         if len(begun) > LARGEST_POSTING:
             yield begun, [(None, 0, len(begun))]
             begun = b""
     if begun:
-        fields, names, _ = next(iter(fast_json.read_block(begun + b"\n")))
+        fields, names, _ = next(iter(read_block(begun + b"\n")))
         yield begun, [(fields, names, len(begun))]
 
 
