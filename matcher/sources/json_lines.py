@@ -41,7 +41,8 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
 
     Examples
     --------
-    >>>     >>> for entry in read_json_lines(io.BytesIO(b'{"title": "Cook"}\\n{"title": "Cook",}\\n'), "jobs.jsonl"):
+    >>> import io
+    >>> for entry in read_json_lines(io.BytesIO(b'{"title": "Cook"}\\n{"title": "Cook",}\\n'), "jobs.jsonl"):
     ...     print(entry.default_id if isinstance(entry, RawPosting) else entry)
     jobs.jsonl:1
     2: not valid JSON (...)
@@ -79,7 +80,7 @@ def read_json_lines(stream: BinaryIO, name: str) -> Iterator[RawPosting | Postin
 def _read_line(
     line: bytes, fields: dict[str, Any] | None, names: int, name: str, number: int
 ) -> RawPosting | PostingError | None:
-    """Return what a line holds, None when it is blank; `fields` as `matcher.sources.fast_json.read_block` gives them."""
+    """Return what a line holds, None when it is blank; fields and names are those of `read_block`."""
     if fields is not None and names and abs(names) == names_in(fields):
         raw = RawPosting(fields, number, f"{name}:{number}", [])
         return raw if names > 0 else _read_closer(raw, line)
@@ -89,7 +90,7 @@ def _read_line(
 
 
 def _blocks(stream: BinaryIO) -> Iterator[tuple[bytes, Iterable[tuple[dict[str, Any] | None, int, int]]]]:
-    """Yield blocks of whole lines, and for each line what `matcher.sources.fast_json.read_block` gives.
+    """Yield blocks of whole lines, and for each line what `read_block` gives.
 
     A line without its end is longer than `LARGEST_POSTING`, or the last: then the stream stands behind it.
     """
