@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Final
 
-__all__: Final = ["normalise_hashtag", "normalise_hashtags", "split_hashtags", "written_hashtags"]
+__all__: Final = [
+    "listed_hashtags",
+    "normalise_hashtag",
+    "normalise_hashtags",
+    "split_hashtags",
+    "written_hashtags",
+]
 
 _LONGEST_KNOWN: Final = 64
 _MOST_KNOWN: Final = 1 << 14
@@ -86,6 +92,25 @@ def split_hashtags(text: str) -> list[str]:
     return _unique(normalise_hashtag(part) for part in parts)
 
 
+def listed_hashtags(tags: list[str]) -> tuple[str, ...]:
+    """Return what `normalise_hashtags` does, as a tuple; remembered, so parts of CVs do not belong here.
+
+    Raises
+    ------
+    AttributeError, TypeError
+        When one of them is no text.
+
+    Examples
+    --------
+    >>> listed_hashtags(["sql", "Night Shift", "SQL"])
+    ('sql', 'nightshift')
+    """
+    found = dict.fromkeys(chain.from_iterable(map(_KNOWN_TAGS.__getitem__, tags)))
+    if "" in found:
+        del found[""]
+    return tuple(found)
+
+
 def normalise_hashtags(tags: Iterable[str]) -> list[str]:
     """Return the normal forms of hashtags given one by one, without repeats; an item may hold several.
 
@@ -94,9 +119,7 @@ def normalise_hashtags(tags: Iterable[str]) -> list[str]:
     >>> normalise_hashtags(["Machine Learning", "#a #b", "c,d", "C#"])
     ['machinelearning', 'a', 'b', 'c', 'd', 'c#']
     """
-    found = dict.fromkeys(chain.from_iterable(map(_KNOWN_TAGS.__getitem__, tags)))
-    found.pop("", None)
-    return list(found)
+    return list(listed_hashtags(list(tags)))
 
 
 def written_hashtags(text: str) -> tuple[str, ...]:
@@ -133,6 +156,8 @@ class _Known(dict[str, tuple[str, ...]]):
         self._forms = forms
 
     def __missing__(self, tag: str) -> tuple[str, ...]:
+        if not isinstance(tag, str):
+            raise TypeError(f"a hashtag is text, got {tag!r}")
         forms = (tag.lower(),) if tag.isascii() and tag.isalnum() else self._forms(tag)
         if len(tag) <= _LONGEST_KNOWN:
             if len(self) >= _MOST_KNOWN:

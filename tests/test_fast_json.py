@@ -103,7 +103,7 @@ def outcome(data, *, fast, block=1 << 17):
     ]
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(FILES, st.sampled_from([1, 7, 50, 1 << 17]))
 @example(b'{"a":1,"a":2}\n', 99)
 @example(b'{"a":1,"\\u0061":2}\n', 99)
@@ -121,7 +121,7 @@ def test_equals_the_strict_decoder(data, block):
     assert outcome(data, fast=True, block=block) == outcome(data, fast=False)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.floats(allow_nan=False, allow_infinity=False) | st.floats(0, 1e6),
     st.sampled_from(["r", ".17e", ".3f", "g"]),

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matcher.errors import PostingError
@@ -54,7 +54,7 @@ PAYS = st.dictionaries(
 VALUES = st.one_of(
     TEXTS,
     st.lists(TEXTS, max_size=4),
-    st.lists(st.one_of(TEXTS, st.integers()), max_size=3),
+    st.lists(st.one_of(TEXTS, st.integers(), st.just(b"Cook"), st.just([])), max_size=3),
     PAYS,
     st.none(),
     st.booleans(),
@@ -77,6 +77,7 @@ def outcome(build, raw):
     return [repr(getattr(posting, item.name)) for item in dataclasses.fields(posting)], changes
 
 
+@settings(deadline=None)
 @given(FIELDS, TEXTS)
 def test_equals_the_long_way(fields, default_id):
     raw = RawPosting(fields, 3, default_id, ["a change"])
@@ -104,6 +105,7 @@ def test_takes_what_sources_write():
     assert found.pay is not None
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aB#＃,;| \n-.+ß\u0301１", max_size=30) | TEXTS)
 def test_remembered_hashtags_are_those_of_the_long_way(text):
     assert written_hashtags(text) == tuple(normalise_hashtags(split_hashtags(text)))

@@ -110,7 +110,7 @@ def patch():
         yield context
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(fm=FRONT_MATTER)
 @example(fm="a: x\n\nb: y")
 @example(fm="a: b:\nc: d")
@@ -160,11 +160,13 @@ def test_nearly_all_seeds_need_no_parser():
     assert sum(fields is not None for fields in plain) > 0.97 * len(read) > 200
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="a.Ä/\\ mM", max_size=12).filter(lambda path: "\0" not in path))
 def test_endings_are_those_of_pathlib(path):
     assert suffix_of(path) == Path(path).suffix.lower()
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aÄ ÃÂ¼„“â€™–\x81\x85‚Äô√Ð°\ud800ðŸ˜", max_size=14))
 def test_a_text_that_is_not_searched_through_is_clean(text):
     assert is_suspicious(text) == (_SUSPICIOUS.search(text) is not None)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from matcher.errors import PostingError
-from matcher.hashtags import normalise_hashtags, written_hashtags
+from matcher.hashtags import listed_hashtags, written_hashtags
 from matcher.pay import Pay, is_pay_record, parse_pay
 from matcher.posting import RECORD_NAMES, Posting, posting_of_checked
 from matcher.sources.dates import parse_timestamp
@@ -25,7 +25,6 @@ LONGEST_ID: Final = 2_000
 SALARY_FIELDS: Final = ("baseSalary", "salary")
 
 _KNOWN: Final = frozenset(RECORD_NAMES.values())
-_ONLY_TEXT: Final = frozenset((str,))
 _SIMPLE: Final = frozenset((str, int, bool, type(None)))
 _MILLISECONDS: Final = range(10**11, 7_258_118_400_000)
 """Timestamps that are milliseconds for certain, before the year 2200."""
@@ -92,15 +91,15 @@ def plain_posting(fields: Mapping[str, Any], default_id: str) -> Posting | None:
             featured if type(featured) is int else _whole_number(featured),
             extra,
         )
-    except (_UnusualError, TypeError):  # `strip` takes nothing but text
+    except (_UnusualError, TypeError, AttributeError):  # something is no text
         return None
 
 
 def _hashtags(tags: Any) -> tuple[str, ...]:
     if type(tags) is str:
         return written_hashtags(tags)
-    if type(tags) is list and set(map(type, tags)) <= _ONLY_TEXT:
-        return tuple(normalise_hashtags(tags))
+    if type(tags) is list:
+        return listed_hashtags(tags)
     raise _UnusualError
 
 
