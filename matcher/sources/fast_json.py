@@ -7,7 +7,6 @@ be broken, is left to it, and so is every line that `msgspec` does not read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -36,7 +35,9 @@ _BACKSLASH: Final = ord("\\")
 _U: Final = ord("u")
 _BRACE: Final = ord("{")
 _TO_BRACE: Final = ord("{") ^ ord("[")
-_CONTROLS: Final = re.compile(rb"\xc2[\x80-\x9f]")
+_CONTROL: Final = 0xC2
+_AFTER_CONTROLS: Final = 0xA0
+_LAST_OF_ASCII: Final = 0x7F
 _NESTED: Final = frozenset((dict, list))
 _MOST_BRACKETS: Final = 100
 """In a line with fewer, nothing is nested as deep as any decoder could refuse."""
@@ -115,10 +116,12 @@ def names_in_lines(block: bytes) -> tuple[list[int], list[int]]:
         counts = -counts
     elif not block.isascii():
         # Broken text is two characters outside ASCII side by side, or a control character of Latin-1.
-        doubtful = np.flatnonzero((data.view(np.int8)[:-1] < 0) & (data[1:] >= _LEAD))
-        controls = [match.start() for match in _CONTROLS.finditer(block)]
-        if doubtful.size or controls:
-            lines = np.unique(np.searchsorted(ends, np.append(doubtful, controls)))
+        this, following = data[:-1], data[1:]
+        is_doubtful = (this > _LAST_OF_ASCII) & (following >= _LEAD)
+        is_doubtful |= (this == _CONTROL) & (following < _AFTER_CONTROLS)
+        doubtful = np.flatnonzero(is_doubtful)
+        if doubtful.size:
+            lines = np.unique(np.searchsorted(ends, doubtful))
             counts[lines] = -counts[lines]
     return (ends + 1).tolist(), counts.tolist()
 
