@@ -121,7 +121,7 @@ def report_speed(folder: Path, count: int) -> None:
         f" {'msgspec' if fast_json.IS_FAST else 'json'}"
     )
     print(
-        "| reader | postings/s | µs, best | µs, median | µs of processor | times frontmatter.load, median (bests) |"
+        "| reader | postings/s | µs, best | µs, median | µs of processor | times frontmatter.load (bests) |"
     )
     print("|---|---:|---:|---:|---:|---:|")
     base = "frontmatter.load"
