@@ -137,8 +137,8 @@ def _turn_back(codec: str, sequence: str) -> str:
         fixed = sequence.translate(_BYTES[codec]).encode("latin-1").decode("utf-8")
     except UnicodeError:
         return sequence
-    if codec == "mac_roman" and (fixed in "\u2000\u200a" or (sequence[0] == "‚" and sequence[1] in "æøÆØ")):
-        return sequence  # a word in low quotation marks: "‚Äänekoski‘", "‚æøå‘"
+    if codec == "mac_roman" and (fixed in "\u2000\u200a" or (sequence[0] == "‚" and sequence[1] in "æøÆØé")):
+        return sequence  # a word in low quotation marks: "‚Äänekoski‘", "‚æøå‘", "‚één‘"
     if ord(fixed[0]) in _SYMBOL_FONT:
         return "•"
     return fixed if _is_plausible(fixed) else sequence
