@@ -153,6 +153,48 @@ def test_an_ordinary_posting_is_written_the_plain_way(name):
     assert "Bread & “more”." in text
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"meta": [[1, 2], {"b": {"c": "1"}}]},
+        {"meta": {"a": {"b": {"c": {}}}}, "offices": [{"location": {"name": "Bern"}}]},
+        {"meta": ["x"] * 3_000},
+        {"meta": {str(number): [] for number in range(1_500)}},
+        {"m" * 2_000: "x", "meta": ["y"]},
+    ],
+)
+def test_one_field_that_front_matter_cannot_hold_leaves_the_others_readable(extra):
+    posting = Posting(
+        id="1",
+        title="Cook",
+        location="Bern",
+        hashtags=["sql"],
+        body="Bake.\n\nAll.",
+        extra={"team": "K"} | extra,
+    )
+    text = WRITERS["markdown"].write(posting).decode()
+    assert read_back(text.encode(), "markdown") == [posting]
+    for line in ('id: "1"', 'title: "Cook"', 'location: "Bern"', 'hashtags: ["sql"]', "Bake."):
+        assert line in text.split("\n")
+
+
+def test_only_the_field_of_a_board_that_is_nested_too_deep_is_written_exactly():
+    nested = {"a": {"b": {"c": {"d": "1"}}}}
+    posting = Posting(
+        id="1", title="Cook", extra={"team": "K", "meta": nested, "office": {"id": "3"}}, body="Bake."
+    )
+    text = WRITERS["markdown"].write(posting).decode()
+    exact = parse_exact_fields(next(read_front_matter_values(text, EXACT_FIELD)))
+    assert exact == ExactFields({"meta": nested}, ())
+    assert 'team: "K"' in text.split("\n")
+
+
+def read_front_matter_values(text, name):
+    for line in text.split("\n"):
+        if line.startswith(f"{name}: "):
+            yield json.loads(line.removeprefix(f"{name}: "))
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_body_that_looks_like_another_posting_stays_a_body(name):
     posting = Posting(id="1", title="Cook", body="Bake.\n\n---\ntitle: Nurse\n---\nCare.")

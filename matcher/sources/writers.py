@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from matcher.errors import PostingError
 from matcher.money import write_number
-from matcher.posting import Posting
+from matcher.posting import RECORD_NAMES, Posting
 from matcher.sources.entry import RawPosting
 from matcher.sources.exact import EXACT_FIELD, ExactFields, exact_fields, to_json
 from matcher.sources.fields import build_posting
@@ -29,6 +29,7 @@ _Record = Mapping[str, Any]
 _Read = Callable[[BinaryIO, str], Iterator[RawPosting | PostingError]]
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_KNOWN_KEYS: Final = frozenset(RECORD_NAMES.values())
 _NO_KEYS: Final = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n"))
 
 
@@ -98,8 +99,7 @@ def write_json_line(posting: Posting) -> bytes:
 def _write(posting: Posting, render: Callable[[_Record], bytes], read: _Read) -> bytes:
     record = posting.to_record()
     wanted = to_json(record)
-    # A body can look like the start of another posting; then it goes where nothing is looked for.
-    for kept in (record, {key: value for key, value in record.items() if key != "body"}):
+    for kept in _plainer(record):
         data = render(kept)
         found = _read_back(data, read)
         if found is None:
@@ -117,6 +117,24 @@ def _write(posting: Posting, render: Callable[[_Record], bytes], read: _Read) ->
     if found is None or to_json(found.to_record()) != wanted:
         raise PostingError(f"posting {posting.id[:80]!r}: larger or nested deeper than what is read")
     return data
+
+
+def _plainer(record: _Record) -> Iterator[_Record]:
+    """Yield a record with ever fewer fields, until what is left can be read; the others are written exactly."""
+    # Front matter is refused as a whole when one field of a board is nested too deep for it.
+    flat = {key: value for key, value in record.items() if not _is_nested(value)}
+    known = {key: value for key, value in flat.items() if key in _KNOWN_KEYS}
+    for kept in (record, flat, known):
+        if kept is record or len(kept) < len(record):
+            yield kept
+        # A body can look like the start of another posting; then it goes where nothing is looked for.
+        if "body" in kept:
+            yield {key: value for key, value in kept.items() if key != "body"}
+
+
+def _is_nested(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(part, (dict, list)) for part in parts)
 
 
 def _read_back(data: bytes, read: _Read) -> Posting | None:
