@@ -93,7 +93,7 @@ def report_speed(folder: Path, count: int) -> None:
         import msgspec
         import orjson
     except ImportError:
-        print("for other decoders: pip install matcher[bench]")
+        print("for other decoders: pip install '.[bench]' in this folder")
     else:
         decode = msgspec.json.Decoder().decode
         decode_struct = msgspec.json.Decoder(

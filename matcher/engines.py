@@ -30,7 +30,7 @@ def _make_fast(blocks: Sequence[BlockIndex], rows: int) -> Engine:
     try:
         from matcher.fast import FastEngine
     except ImportError as error:
-        raise OptionError(f"engine 'fast' needs numba: pip install 'matcher[fast]' ({error})") from error
+        raise OptionError(f"engine 'fast' needs numba: pip install 'numba>=0.60' ({error})") from error
     engine = FastEngine(blocks, rows)
     # Everything is compiled, or fails to be, before anybody relies on it.
     split_compiled(["C++"]).find_features(StringTable.from_strings([]))

@@ -712,8 +712,7 @@ def test_without_the_extra_the_message_says_what_to_install(tmp_path):
     )
     assert run(code, tmp_path).split("\n")[:2] == [
         f"Profile(<{len(WORDS)} characters>)",
-        "cv.pdf: reading PDF needs the package pypdf: pip install 'matcher[documents]', "
-        "or save the CV as text (.txt)",
+        "cv.pdf: reading PDF needs the package pypdf: pip install 'pypdf>=7', or save the CV as text (.txt)",
     ]
 
 

@@ -457,8 +457,7 @@ except OptionError as error:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == [
         "['0', '0', '0', '0'] base",
-        "engine 'fast' needs numba: pip install 'matcher[fast]' "
-        "(import of numba halted; None in sys.modules)",
+        "engine 'fast' needs numba: pip install 'numba>=0.60' (import of numba halted; None in sys.modules)",
     ]
 
 

@@ -70,7 +70,7 @@ def answer(key: str, data: bytes, memory: int, text: int) -> bytes:
     except Exception as error:  # noqa: BLE001  # whatever a parser raises: its message may quote the document
         package = READERS[key].package
         if isinstance(error, ImportError) and package:
-            return f"-the package {package} cannot be loaded: pip install 'matcher[documents]'".encode()
+            return f"-the package {package} cannot be loaded: pip install 'pypdf>=7'".encode()
         return f"-is damaged, or no {READERS[key].name} file that can be read: print it to PDF again".encode()
     return b"+" + found
 

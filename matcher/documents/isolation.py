@@ -101,7 +101,7 @@ def read_isolated(key: str, data: bytes, limits: Limits = DEFAULT_LIMITS) -> str
         if found is None or found.origin is None:
             raise ProfileError(
                 f"reading {reader.name} needs the package {reader.package}: "
-                "pip install 'matcher[documents]', or save the CV as text (.txt)"
+                "pip install 'pypdf>=7', or save the CV as text (.txt)"
             )
         folders.append(str(Path(found.origin).resolve().parent.parent))
     if not sys.executable or getattr(sys, "frozen", False):

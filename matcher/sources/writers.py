@@ -120,7 +120,7 @@ def _write(posting: Posting, render: Callable[[_Record], bytes], read: _Read) ->
 
 
 def _plainer(record: _Record) -> Iterator[_Record]:
-    """Yield a record with ever fewer fields, until what is left can be read; the others are written exactly."""
+    """Yield a record with ever fewer fields, until it can be read; the others go elsewhere."""
     # Front matter is refused as a whole when one field of a board is nested too deep for it.
     flat = {key: value for key, value in record.items() if not _is_nested(value)}
     known = {key: value for key, value in flat.items() if key in _KNOWN_KEYS}
