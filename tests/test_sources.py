@@ -642,3 +642,29 @@ def test_every_source_gives_lines_and_errors_the_same_way(source):
         (error,) = reading(io.BytesIO(b"\x00"), "name")
         assert isinstance(error, PostingError)
         assert error.line == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "ids"),
+    [
+        ("a.json", '[{"title":"A"},{"title":"B"},{"title":"C"}]', ["a.json:1", "a.json:1#2", "a.json:1#3"]),
+        ("a.json", '[{"title":"A"},{"title":},{"title":"C"}]', ["a.json:1", "a.json:1#3"]),
+        ("a.json", '[,{"title":"A"},\n{"title":"B"}]', ["a.json:1", "a.json:2"]),
+        ("a.json", '{"title":"A"} {"title":"B"}', ["a.json:1", "a.json:1#2"]),
+        (
+            "a.json",
+            '{"@graph":[{"@type":"JobPosting","title":"A"},{"@type":"JobPosting","title":"B"}]}',
+            ["a.json:1", "a.json:1#2"],
+        ),
+        ("a.xml", "<a><job><title>A</title></job><job><title>B</title></job></a>", ["a.xml:1", "a.xml:1#2"]),
+        (
+            "a.html",
+            '<script type="application/ld+json">{"@type":"JobPosting","title":"A"}</script>' * 2,
+            ["a.html:1", "a.html:1#2"],
+        ),
+    ],
+)
+def test_postings_of_one_line_have_ids_of_their_own(tmp_path, name, content, ids):
+    (tmp_path / name).write_text(content)
+    found = [posting.id.removeprefix(f"{tmp_path}{os.sep}") for posting in read_postings(tmp_path / name)]
+    assert found == ids

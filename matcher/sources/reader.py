@@ -223,11 +223,20 @@ class PostingReader(Iterator[Posting]):
     def _postings_of(
         self, entries: Iterator[RawPosting | PostingError], name: str, gzip: Gzip | None = None
     ) -> Iterator[Posting]:
+        last = position = 0  # the line of the entry before, and how many have started in it
+        has_first = False
         for entry in _until_unreadable(entries, gzip):
             line = entry.line
+            if line != last:
+                last, position, has_first = line, 1, False
+            else:
+                position += 1
+                if has_first and isinstance(entry, RawPosting):  # its line alone is the id of another one
+                    entry.default_id = f"{name}:{line}#{position}"
             try:
                 if isinstance(entry, PostingError):
                     raise entry
+                has_first = True
                 posting, changes = self._build(entry)
                 if self._strict:
                     self._check_new(posting.id, f"{name}:{line}")
