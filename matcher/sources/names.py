@@ -47,6 +47,8 @@ _RANKS: Final = {
 } | {name.lower(): (0, name) for name in RECORD_NAMES.values()}
 _KNOWN: Final = frozenset(RECORD_NAMES.values())
 _TEXTS: Final = frozenset(("title", "summary", "body"))
+_STATES: Final = frozenset(("published", "draft", "closed", "archived", "open", "active", "live"))
+"""What a ``state`` may say of a job: then it is no region."""
 
 
 def check_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
@@ -142,7 +144,9 @@ def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     parts: dict[str, tuple[str, Any]] = {}
     for key, value in fields.items():
         name = plan.get(key, key)
-        if "/" in name and key in plan:
+        if name == "location/2" and isinstance(value, str) and value.lower() in _STATES:
+            named[key] = value
+        elif "/" in name and key in plan:
             parts[name] = (key, value)
         else:
             if key in plan and name not in ("pay", "hashtags") and isinstance(value, list):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from matcher.errors import PostingError
 from matcher.sources.markup import field_text, join_texts, place_text
 
 __all__: Final = ["is_workable", "read_workable"]
@@ -14,6 +15,8 @@ _READ: Final = frozenset(
     "description requirements benefits published_on created_at published application_url employment_type "
     "type workplace city state country shortcode".split()
 )
+_STATES: Final = frozenset(("published", "draft", "closed", "archived"))
+"""What ``state`` says in the interface; in the widget it is a region."""
 
 
 def is_workable(record: Mapping[str, Any]) -> bool:
@@ -30,6 +33,11 @@ def is_workable(record: Mapping[str, Any]) -> bool:
 def read_workable(record: Mapping[str, Any], around: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a posting; its id is ``workable:`` and the short code.
 
+    Raises
+    ------
+    PostingError
+        When the board says that the job is not published.
+
     Examples
     --------
     >>> job = {"shortcode": "A1B2", "title": "Cook", "city": "Cork", "country": "Ireland",
@@ -41,7 +49,13 @@ def read_workable(record: Mapping[str, Any], around: Mapping[str, Any]) -> dict[
     place = record.get("location")
     places = record.get("locations")
     several = [place] if isinstance(place, (dict, str)) else places if isinstance(places, list) else []
-    direct = place_text(record.get("city"), record.get("state"), record.get("country"))
+    region = record.get("state")
+    is_state = isinstance(region, str) and region.lower() in _STATES
+    if is_state and str(region).lower() != "published":
+        raise PostingError(f"the board says {region}: not published")
+    if is_state or isinstance(place, dict):
+        region = None
+    direct = place_text(record.get("city"), region, record.get("country"))
     remote = (
         record.get("telecommuting") is True
         or record.get("remote") is True
@@ -60,7 +74,12 @@ def read_workable(record: Mapping[str, Any], around: Mapping[str, Any]) -> dict[
         "url": record.get("url"),
         "applyUrl": record.get("application_url"),
     }
+    pay = _pay(record.get("salary"))
+    if pay:
+        fields["pay"] = pay
     rest = {key: value for key, value in record.items() if key not in _READ and key not in fields}
+    if isinstance(rest.get("salary"), dict):
+        del rest["salary"]
     if isinstance(record.get("id"), (int, str)):
         rest["workableId"] = record["id"]
     return fields | rest
@@ -78,3 +97,12 @@ def _place(place: Any) -> str:
     return place_text(
         place.get("city"), place.get("region") or place.get("subregion"), country
     ) or join_texts([place.get("location_str")])
+
+
+def _pay(salary: Any) -> dict[str, Any] | None:
+    if not isinstance(salary, dict):
+        return None
+    amounts = {"minimum": salary.get("salary_from"), "maximum": salary.get("salary_to")}
+    if all(amount is None for amount in amounts.values()):
+        return None
+    return amounts | {"currency": str(salary.get("salary_currency") or "").upper()}
