@@ -333,7 +333,15 @@ def _read_regions() -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ..
             codes[code] = (*codes.get(code, ()), country)
             for name in filter(None, map(fold_name, written.split("|"))):
                 names[name] = (*names.get(name, ()), country)
-    return names, codes
+    return names | dict.fromkeys(_INDIAN_STATES, ("IN",)), codes
+
+
+_INDIAN_STATES: Final = tuple(
+    "andhra pradesh|arunachal pradesh|assam|bihar|chhattisgarh|goa|gujarat|haryana|himachal pradesh|jharkhand"
+    "|karnataka|kerala|madhya pradesh|maharashtra|manipur|meghalaya|mizoram|nagaland|odisha|rajasthan|sikkim"
+    "|tamil nadu|telangana|tripura|uttar pradesh|uttarakhand|west bengal".split("|")
+)
+"""By their names alone: their abbreviations are those of states of the United States (TN, AR, GA)."""
 
 
 COUNTRIES: Final[Mapping[str, str]] = _read_countries()

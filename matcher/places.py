@@ -19,7 +19,7 @@ LONGEST_LOCATION: Final = 1_000
 MOST_PLACES: Final = 50
 
 _REMOTE: Final = re.compile(
-    r"\b(?:(?:100 ?% |fully |full |voll )?remote(?: work(?:ing)?)?|anywhere|wfh|work(?:ing)? from home"
+    r"\b(?:100 ?% |fully |full |voll )?(?:remote(?: work(?:ing)?)?|anywhere|wfh|work(?:ing)? from home"
     r"|home[ -]?based(?! treatment| team| care| support)|home[ -]?office|telecommut\w*|telework\w*|telearbeit"
     r"|ortsunabhängig)\b",
     re.IGNORECASE,
@@ -30,6 +30,16 @@ _NOT_REMOTE: Final = re.compile(
     r"|\b(?:remote|home[ -]?office)(?: work)?:?[ -]+(?:is[ -]+)?(?:not?|nein|nicht|hybrid)\b",
     re.IGNORECASE,
 )
+_SOMETIMES: Final = re.compile(
+    r"(?<!% )(?<!%)(?<!voll )(?<!full )(?<!fully )\b(?:home[ -]?office|telearbeit)[ -]+(?:ist[ -]+|is[ -]+)?"
+    r"(?:(?:teilweise|tageweise|anteilig|partly)[ -]+)?(?:möglich|possible)\b",
+    re.IGNORECASE,
+)
+"""What German adverts say of some days at home."""
+_EVERYWHERE: Final = re.compile(
+    r"\b(?:bundesweit|landesweit|nation[ -]?wide|country[ -]?wide)\b", re.IGNORECASE
+)
+"""No place, and no country either: whose is not said."""
 _PRESENCE: Final = re.compile(
     r"\b(?:headquarters|hq|hybrid|on[ -]?site|in[ -]person|in[ -]office|vor ort|präsenz|office[ -]based)\b.*",
     re.IGNORECASE,
@@ -113,7 +123,7 @@ def is_remote(location: str) -> bool:
     >>> is_remote("Berlin or remote"), is_remote("Bern (no remote)"), is_remote("Bern (hybrid)")
     (True, False, False)
     """
-    location = " ".join(location.split())
+    location = _SOMETIMES.sub(" ", " ".join(location.split()))
     return bool(_REMOTE.search(location)) and not _NOT_REMOTE.search(location)
 
 
@@ -127,6 +137,10 @@ def parse_places(location: str) -> tuple[Place, ...]:
     - Two capitals after a city are a state of the United States or a province of Canada when they could be
       ("Columbus, IN" is Indiana, "San Jose, CA" California), else a country. ``DE`` and ``NL`` are always
       countries; ``PE`` and ``SK`` stay open.
+    - Behind a region they are the country: "Bengaluru, KA, IN", "Toronto, Ontario, CA".
+    - Two cities that have given their name to a part of a country are two places ("Berlin, Hamburg").
+    - "Homeoffice möglich" promises some days at home, and is not remote.
+    - "bundesweit" and "nationwide" are no place; "deutschlandweit" is Germany.
     - Two capitals alone are a country; when they could be such a state too, it stays open, but for ``DE``
       and ``NL``.
     - "Georgia" alone, or after a city, stays open.
@@ -212,6 +226,10 @@ def _read(alternative: str) -> list[Place]:
     regions = [REGIONS.get(fold_name(part), ()) for part in segments]
     if len(segments) > 1 and all(owners == ("GB",) for owners in regions):  # "England, Wales"
         return [Place(region=part, country="GB") for part in segments]
+    if len(segments) > 1 and all(fold_name(part) in _CITIES_TOO for part in segments[:2]):
+        if len({*map(fold_name, segments)}) == len(segments):  # "Berlin, Hamburg", but "New York, New York"
+            country = _country(segments[-1])
+            return [replace(_place([part]), country=country) for part in segments[: -1 if country else None]]
     return [_place(segments)]
 
 
@@ -231,7 +249,8 @@ def _split_segments(text: str) -> list[str]:
 def _strip_words(part: str) -> str:
     """Take out what says how the work is done, and then little words: "remote within the UK" -> "UK"."""
     part = " ".join(part.split())
-    plain = _PRESENCE.sub(" ", _REMOTE.sub(" ", _NOT_REMOTE.sub(" ", part)))
+    plain = _EVERYWHERE.sub(" ", _NOT_REMOTE.sub(" ", _SOMETIMES.sub(" ", part)))
+    plain = _PRESENCE.sub(" ", _REMOTE.sub(" ", plain))
     filled = _tidy(_FILLER.sub(" ", plain))
     if plain != part or (not _is_known(part) and _is_known(filled)):
         plain = filled
@@ -283,6 +302,9 @@ def _region(part: str, country: str) -> str:
     return owners[0] if len(owners) == 1 or (owners and owners[0] == "US") else ""
 
 
+_DIVIDED: Final = frozenset(owner for owners in REGION_CODES.values() for owner in owners)
+"""Countries whose parts are known."""
+
 _CODED: Final = ("US", "CA", "CH")
 """Countries whose parts are written as capitals without the country."""
 
@@ -299,8 +321,20 @@ def _is_known(part: str) -> bool:
     )
 
 
+def _country_after_region(segments: list[str]) -> str:
+    """Return the country that capitals stand for behind its region: "Bengaluru, KA, IN", "Toronto, ON, CA"."""
+    if len(segments) < 3 or segments[-1] not in COUNTRY_CODES:
+        return ""
+    code, region = segments[-1], segments[-2]
+    if code in REGIONS.get(fold_name(region), ()):
+        return code
+    if code in _DIVIDED:
+        return code if code in REGION_CODES.get(region, ()) else ""
+    return code if re.fullmatch("[A-Z]{2,3}", region) else ""
+
+
 def _place(segments: list[str]) -> Place:
-    country = _country(segments[-1])
+    country = _country(segments[-1]) or _country_after_region(segments)
     parts = segments[:-1] if country else list(segments)
     if len(parts) > 1 and not country and fold_name(parts[0]) not in REGIONS:
         first = _country(parts[0]) if len(parts[0]) > 2 else ""
