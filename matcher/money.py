@@ -15,6 +15,7 @@ __all__: Final = [
     "PERIOD_PATTERNS",
     "currency_name",
     "find_period",
+    "leading_period",
     "period_name",
     "read_number",
     "write_number",
@@ -97,13 +98,24 @@ def find_period(before: str, after: str) -> str:
     >>> find_period("", " gross per month, 40 hours per week"), find_period("Stundenlohn ", "")
     ('month', 'hour')
     """
-    for name, pattern in _AFTER.items():
-        if pattern.match(after):
-            return name
+    if name := leading_period(after)[0]:
+        return name
     found = [name for name, pattern in _ANYWHERE.items() if pattern.search(before)]
     if not found:
         found = [name for name, pattern in _ANYWHERE.items() if pattern.search(after)]
     return found[0] if len(found) == 1 else ""
+
+
+def leading_period(text: str) -> tuple[str, int]:
+    """Return the period that a text starts with, or an empty text, and where what names it ends.
+
+    Examples
+    --------
+    >>> leading_period("/year - "), leading_period(" - ")
+    (('year', 5), ('', 0))
+    """
+    found = ((name, pattern.match(text)) for name, pattern in _AFTER.items())
+    return next(((name, match.end()) for name, match in found if match), ("", 0))
 
 
 def read_number(text: str) -> float:

@@ -18,6 +18,7 @@ from matcher.money import (
     PERIOD_PATTERNS,
     currency_name,
     find_period,
+    leading_period,
     period_name,
     read_number,
 )
@@ -49,9 +50,17 @@ _SMALLEST_BARE: Final = 1_000
 
 _AMOUNT: Final = re.compile(
     rf"(?P<before>{CURRENCY_PATTERN})?\s*(?<![\w.,])(?P<number>{NUMBER_PATTERN})"
-    rf"(?:\s?(?P<thousand>k|tsd\.?|t(?=\s?€)|thousand|tausend)(?![^\W\d_]))?(?:\s?(?P<after>{CURRENCY_PATTERN}))?",
+    rf"(?:\s?(?:(?P<thousand>k|tsd\.?|t(?=\s?€)|thousand|tausend)|(?P<lakh>lakhs?|lacs?|lpa))(?![^\W\d_]))?"
+    rf"(?:\s?(?P<after>{CURRENCY_PATTERN}))?",
     re.IGNORECASE,
 )
+_GLUED: Final = re.compile(r"(?<=[\dk])(?=(?:ph|pa|pw|pcm)(?![^\W_]))", re.IGNORECASE)
+"""Where "£9.50ph" and "£30kpa" want a space."""
+_THOUSAND_EUROS: Final = re.compile(r"(?<=\d)\s?T(?:EUR|€)(?![^\W_])")
+_THOUSAND_EUROS_BEFORE: Final = re.compile(r"\bT(?:EUR|€)\s?(\d[\d.,]*(?:\s?[-–]\s?\d[\d.,]*)?)(?![\d.,])")
+_PER_ANNUM: Final = re.compile(r"(?<![^\W\d_])LPA\b", re.IGNORECASE)
+_LARGER: Final = re.compile(r"\s?(?:mn|mio|mill?|million\w*|bn|billion\w*|crores?|cr)\b", re.IGNORECASE)
+"""Multiples that nobody is paid in, or that mean two things."""
 _JOINS: Final = re.compile(r"\s*(?:-|–|—|−|~|to|bis(?:\s+zu)?|and|und|until)\s*\Z", re.IGNORECASE)
 _AT_MOST: Final = re.compile(
     r"(?:\b(?:up to|bis(?: zu)?|max(?:imum|imal)?\.?|at most|höchstens)|[<≤])\s*\Z", re.IGNORECASE
@@ -238,6 +247,7 @@ def parse_pay(value: Any) -> Pay | None:
 
 def _parse_text(text: str) -> Pay:
     text = " ".join(text[: _LONGEST_TEXT + 1].split())
+    text = _GLUED.sub(" ", _THOUSAND_EUROS_BEFORE.sub(r"€ \1k", _THOUSAND_EUROS.sub("k €", text)))
     amounts = list(_AMOUNT.finditer(text)) if len(text) <= _LONGEST_TEXT else []
     # Numbers without a currency ("40 hours", "30 days off") count only beside one that has it.
     groups = _ranges(text, amounts)
@@ -258,8 +268,9 @@ def _parse_text(text: str) -> Pay:
         minimum = None
     elif len(values) == 1 and (_AT_LEAST.search(before) or _PLUS.match(after)):
         maximum = None
-    pay = Pay(minimum, maximum, min(currencies, default=""), find_period(before, after))
-    return pay if any(amount["thousand"] for amount in group) else _check_bare(pay)
+    period = "year" if _PER_ANNUM.search(group[-1][0]) else find_period(before, after)
+    pay = Pay(minimum, maximum, min(currencies, default=""), period)
+    return pay if any(map(_times, group)) else _check_bare(pay)
 
 
 def _is_on_top(text: str, group: list[re.Match[str]]) -> bool:
@@ -276,18 +287,23 @@ def _check_bare(pay: Pay) -> Pay:
 
 def _check_surroundings(before: str, after: str, *, is_marked: bool) -> None:
     """Refuse amounts that are cut out of something longer: "$1.5M", "-500", "13. Monatsgehalt"."""
-    if after[:1].isalpha() or after[:1] == "%" or re.search(r"[-–−]\s*\Z", before):
+    if after[:1].isalpha() or after[:1] == "%" or _LARGER.match(after) or re.search(r"[-–−]\s*\Z", before):
         raise PostingError("a number that is part of something else")
     if not is_marked and (re.match(r"\.\s*[^\W\d_]", after) or not _is_understood(before, after)):
         raise PostingError("a number without a currency among other words")
 
 
+def _times(amount: re.Match[str]) -> int:
+    """Return what an amount is written in multiples of, or 0."""
+    return 1_000 if amount["thousand"] else 100_000 if amount["lakh"] else 0
+
+
 def _values(group: list[re.Match[str]]) -> list[float]:
-    thousands = [bool(amount["thousand"]) for amount in group]
+    times = [*map(_times, group)]
     numbers = [read_number(amount["number"]) for amount in group]
-    if thousands[-1] and numbers[0] < _SMALLEST_BARE:  # "45-55k"
-        thousands[0] = True
-    return [number * 1000 if times else number for number, times in zip(numbers, thousands, strict=True)]
+    if numbers[0] < _SMALLEST_BARE:  # "45-55k"
+        times[0] = times[0] or times[-1]
+    return [number * (factor or 1) for number, factor in zip(numbers, times, strict=True)]
 
 
 def _currency_of(amount: re.Match[str]) -> str:
@@ -298,7 +314,11 @@ def _ranges(text: str, amounts: list[re.Match[str]]) -> list[list[re.Match[str]]
     groups: list[list[re.Match[str]]] = []
     for amount in amounts:
         last = groups[-1][-1] if groups else None
-        if last is not None and len(groups[-1]) == 1 and _JOINS.match(text[last.end() : amount.start()]):
+        between = text[last.end() : amount.start()] if last is not None else ""
+        period, end = leading_period(between)
+        if period == leading_period(text[amount.end() :])[0]:  # "$20/hour - $25/hour"
+            between = between[end:]
+        if last is not None and len(groups[-1]) == 1 and _JOINS.match(between):
             groups[-1].append(amount)
         else:
             groups.append([amount])

@@ -226,10 +226,10 @@ def _read(alternative: str) -> list[Place]:
     regions = [REGIONS.get(fold_name(part), ()) for part in segments]
     if len(segments) > 1 and all(owners == ("GB",) for owners in regions):  # "England, Wales"
         return [Place(region=part, country="GB") for part in segments]
-    if len(segments) > 1 and all(fold_name(part) in _CITIES_TOO for part in segments[:2]):
-        if len({*map(fold_name, segments)}) == len(segments):  # "Berlin, Hamburg", but "New York, New York"
-            country = _country(segments[-1])
-            return [replace(_place([part]), country=country) for part in segments[: -1 if country else None]]
+    names = [*map(fold_name, segments)]
+    if len(names) > 1 and {*names[:2]} <= _CITIES_TOO and len({*names}) == len(names):  # "Berlin, Hamburg"
+        country = _country(segments[-1])
+        return [replace(_place([part]), country=country) for part in segments[: -1 if country else None]]
     return [_place(segments)]
 
 
@@ -322,7 +322,7 @@ def _is_known(part: str) -> bool:
 
 
 def _country_after_region(segments: list[str]) -> str:
-    """Return the country that capitals stand for behind its region: "Bengaluru, KA, IN", "Toronto, ON, CA"."""
+    """Return the country that capitals behind its region are: "Bengaluru, KA, IN", "Toronto, ON, CA"."""
     if len(segments) < 3 or segments[-1] not in COUNTRY_CODES:
         return ""
     code, region = segments[-1], segments[-2]
