@@ -74,7 +74,8 @@ READING_EDGES = {
     "sources.dates": set(),
     "sources.exact": {"errors", "posting"},
     "sources.fast_json": set(),
-    "sources.plain": {"errors", "hashtags", "pay", "posting", "sources.dates", "sources.exact"},
+    "sources.plain": {"errors", "hashtags", "pay", "posting", "sources.dates", "sources.exact"}
+    | {"sources.names"},
     "sources.fields": {
         "errors",
         "hashtags",
@@ -83,6 +84,7 @@ READING_EDGES = {
         "sources.dates",
         "sources.entry",
         "sources.exact",
+        "sources.names",
         "sources.plain",
     },
     "sources.file_names": set(),
@@ -90,12 +92,12 @@ READING_EDGES = {
     | {"sources.json_lines", "sources.markdown", "sources.shapes"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
     "sources.json_lines": {"errors", "mojibake", "text", "sources.entry", "sources.fast_json"},
-    "sources.names": {"errors", "posting", "sources.entry"},
+    "sources.names": {"errors", "posting", "sources.dates", "sources.entry", "sources.markup"},
     "sources.compression": {"errors"},
     "sources.recognition": {"sources.compression", "sources.names"},
     "sources.markup": {"text"},
     "sources.json_scanner": {"errors", "sources.entry"},
-    **{f"sources.{name}": {"sources.markup"} for name in BOARDS},
+    **{f"sources.{name}": {"errors", "sources.markup"} for name in BOARDS},
     "sources.job_posting_json_ld": {"errors", "text"}
     | {f"sources.{name}" for name in ("entry", "json_lines", "markup")},
     "sources.shapes": {"errors", *(f"sources.{name}" for name in BOARDS)}

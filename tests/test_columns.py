@@ -153,3 +153,36 @@ def test_a_posting_with_the_fields_of_a_board_is_written_and_read_back_as_itself
     for write in (write_json_line, write_markdown):
         written = write(posting)
         assert list(read_postings(io.BytesIO(written))) == [posting]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"title": "Nurse", "company": "Acme", "job_type":"Full-time","posted": "2026-11-01", "body":"care"}',
+        '[{"title":"Nurse","employer":"Acme","employmentType":"Full-time","date":"2026-11-01","body":"care"}]',
+        "---\ntitle: Nurse\ncompany: Acme\njob_type: Full-time\ndatePosted: 2026-11-01\n---\ncare\n",
+        '{"title":"Nurse","companyName":"Acme","employment_type":"Full-time","date_posted":1793491200000,'
+        '"description":"<p>care</p>"}',
+        "title,company,job_type,posted,body\nNurse,Acme,Full-time,2026-11-01,care\n",
+    ],
+)
+def test_the_names_of_attributes_are_understood_in_every_format(data):
+    (posting,), report = read(data)
+    assert (posting.title, posting.company, posting.job_type) == ("Nurse", "Acme", "Full-time")
+    assert (str(posting.posted), posting.body) == ("2026-11-01 00:00:00+00:00", "care")
+    assert posting.extra == {}
+    assert report.changes == []
+
+
+def test_a_name_of_ours_goes_before_another_one():
+    data = '{"title": "Cook", "companyName": "Beck", "company": "B", "date": true, "link": {"a": "b"}}'
+    (posting,), _ = read(data)
+    assert posting.company == "Beck"
+    assert posting.extra == {"company": "B", "date": True, "link": {"a": "b"}}
+
+
+def test_columns_may_be_named_by_attributes():
+    (posting,), _ = read("title;Firma\nKoch;Beck\n", {"Firma": "company"})
+    assert (posting.title, posting.company) == ("Koch", "Beck")
+    with pytest.raises(OptionError, match="twice"):
+        read_postings(columns={"a": "company", "b": "companyName"})

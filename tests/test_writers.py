@@ -71,6 +71,7 @@ pays = st.builds(
 moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))
 names = wild | st.sampled_from(
     ["salary", "baseSalary", "payAsWritten", "remote", EXACT_FIELD, "content", "handler"]
+    + ["company", "date", "description"]
 )
 postings = st.builds(
     Posting,

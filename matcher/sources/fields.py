@@ -15,6 +15,7 @@ from matcher.posting import RECORD_NAMES, Posting, free_name
 from matcher.sources.dates import parse_timestamp
 from matcher.sources.entry import RawPosting
 from matcher.sources.exact import EXACT_FIELD, parse_exact_fields
+from matcher.sources.names import under_our_names
 from matcher.sources.plain import LONGEST_ID, SALARY_FIELDS, plain_posting
 
 __all__: Final = ["build_any_posting", "build_posting", "parse_timestamp"]
@@ -65,9 +66,10 @@ def build_any_posting(raw: RawPosting) -> tuple[Posting, list[str]]:
     changes = list(raw.changes)
     values: dict[str, Any] = {}
     exact = parse_exact_fields(raw.fields.get(EXACT_FIELD))
-    written = raw.fields
-    if exact is not None:
-        written = {key: value for key, value in written.items() if key != EXACT_FIELD}
+    if exact is None:
+        written = under_our_names(raw.fields)
+    else:  # what was written by `matcher.sources.writers` says which field is which
+        written = {key: value for key, value in raw.fields.items() if key != EXACT_FIELD}
     others, extra = _sort_out(written, values)
     for key in others:
         name, value = _NAMES[key], written[key]

@@ -9,9 +9,19 @@ from typing import Any, Final
 
 from matcher.errors import OptionError
 from matcher.posting import RECORD_NAMES, free_name
+from matcher.sources.dates import parse_timestamp
 from matcher.sources.entry import RawPosting
 
-__all__: Final = ["ALIASES", "check_columns", "name_fields", "names_text", "rename_columns", "rename_entry"]
+__all__: Final = [
+    "ALIASES",
+    "OTHER_NAMES",
+    "check_columns",
+    "name_fields",
+    "names_text",
+    "rename_columns",
+    "rename_entry",
+    "under_our_names",
+]
 
 ALIASES: Final[Mapping[str, str]] = {
     "id": "jobid reference referencenumber jobreference requisitionid guid ref",
@@ -41,11 +51,26 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 """Name of a field, or of a part of one -> what else it is called, best first, without case and separators."""
 
+OTHER_NAMES: Final[Mapping[str, str]] = {
+    attribute: name for attribute, name in RECORD_NAMES.items() if attribute != name
+} | {
+    "employer": "companyName",
+    "employment_type": "jobType",
+    "employmentType": "jobType",
+    "date_posted": "timestamp",
+    "datePosted": "timestamp",
+    "date": "timestamp",
+    "link": "url",
+    "description": "body",
+}
+"""What is a field in every format, not only in tables -> that field, best first; see `under_our_names`."""
+
 _SEPARATORS: Final = re.compile(r"[\W_]+")
 _RANKS: Final = {
     alias: (rank, name) for name, aliases in ALIASES.items() for rank, alias in enumerate(aliases.split(), 1)
 } | {name.lower(): (0, name) for name in RECORD_NAMES.values()}
 _KNOWN: Final = frozenset(RECORD_NAMES.values())
+_MOMENTS: Final = frozenset(("timestamp", "validThrough"))
 _TEXTS: Final = frozenset(("title", "summary", "body"))
 _STATES: Final = frozenset(("published", "draft", "closed", "archived", "open", "active", "live"))
 """What a ``state`` may say of a job: then it is no region."""
@@ -61,17 +86,18 @@ def check_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
 
     Examples
     --------
-    >>> check_columns({"Stellenbezeichnung": "title"})
-    {'Stellenbezeichnung': 'title'}
+    >>> check_columns({"Stellenbezeichnung": "title", "Firma": "company"})
+    {'Stellenbezeichnung': 'title', 'Firma': 'companyName'}
     >>> check_columns({"Stellenbezeichnung": "titel"})
     Traceback (most recent call last):
     matcher.errors.OptionError: columns: a posting has no field 'titel'; it has id, title, companyName, ...
     """
     checked: dict[str, str] = {}
-    for column, name in (columns or {}).items():
+    for column, given in (columns or {}).items():
+        name = RECORD_NAMES.get(given, given)
         if not isinstance(column, str) or name not in _KNOWN:
             raise OptionError(
-                f"columns: a posting has no field {name!r}; it has {', '.join(RECORD_NAMES.values())}"
+                f"columns: a posting has no field {given!r}; it has {', '.join(RECORD_NAMES.values())}"
             )
         if name in checked.values():
             raise OptionError(f"columns: the field {name!r} is given twice")
@@ -105,6 +131,43 @@ def rename_entry(entry: RawPosting, columns: Mapping[str, str]) -> RawPosting:
     {'title': 'Cook'}
     """
     return RawPosting(rename_columns(entry.fields, columns), entry.line, entry.default_id, entry.changes)
+
+
+def under_our_names(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return fields with those of `OTHER_NAMES` under our names, where ours are absent.
+
+    Only texts that are not empty, and dates that are one, are renamed.
+
+    Raises
+    ------
+    PostingError
+        When a description is HTML nested too deep.
+
+    Examples
+    --------
+    >>> under_our_names({"title": "Cook", "company": "Beck", "employer": "B", "date": None})
+    {'title': 'Cook', 'companyName': 'Beck', 'employer': 'B', 'date': None}
+    """
+    found: dict[str, str] = {}
+    for other, name in OTHER_NAMES.items():
+        if other not in fields or name in found.values() or fields.get(name) not in (None, ""):
+            continue
+        value = fields[other]
+        if name in _MOMENTS:
+            fits = parse_timestamp(value) is not None
+        else:
+            fits = isinstance(value, str) and bool(value.strip())
+        if fits:
+            found[other] = name
+    if not found:
+        return fields
+    ours = set(found.values())
+    renamed = {found.get(key, key): value for key, value in fields.items() if key in found or key not in ours}
+    if found.get("description") == "body":
+        from matcher.sources.markup import field_text
+
+        renamed["body"] = field_text(renamed["body"])
+    return renamed
 
 
 @lru_cache(maxsize=256)

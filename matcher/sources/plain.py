@@ -18,6 +18,7 @@ from matcher.pay import Pay, is_pay_record, parse_pay
 from matcher.posting import RECORD_NAMES, Posting, posting_of_checked
 from matcher.sources.dates import parse_timestamp
 from matcher.sources.exact import EXACT_FIELD
+from matcher.sources.names import OTHER_NAMES, under_our_names
 
 __all__: Final = ["LONGEST_ID", "SALARY_FIELDS", "plain_posting"]
 
@@ -25,6 +26,7 @@ LONGEST_ID: Final = 2_000
 SALARY_FIELDS: Final = ("baseSalary", "salary")
 
 _KNOWN: Final = frozenset(RECORD_NAMES.values())
+_OTHERS: Final = frozenset(OTHER_NAMES)
 _SIMPLE: Final = frozenset((str, int, bool, type(None)))
 _MILLISECONDS: Final = range(10**11, 7_258_118_400_000)
 """Timestamps that are milliseconds for certain, before the year 2200."""
@@ -55,6 +57,9 @@ def plain_posting(fields: Mapping[str, Any], default_id: str) -> Posting | None:
         extra = {key: value for key, value in fields.items() if key not in _KNOWN}
         if EXACT_FIELD in extra or not _SIMPLE.issuperset(map(type, extra.values())):
             return None
+        if not _OTHERS.isdisjoint(extra):
+            fields = under_our_names(fields)
+            extra = {key: value for key, value in fields.items() if key not in _KNOWN}
     get, strip = fields.get, str.strip
     try:
         url = strip(get("url", ""))
