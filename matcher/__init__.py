@@ -10,6 +10,7 @@ and explained::
         print(recommendation.rank, recommendation.posting.title, recommendation.why(3))
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from matcher._version import __version__
@@ -34,11 +35,11 @@ from matcher.errors import (
 )
 from matcher.posting import Posting
 from matcher.profile import Profile
-from matcher.ranker import Matcher
-from matcher.recommendation import Contribution, Recommendation, Recommendations
 
 if TYPE_CHECKING:
     from matcher.cv import read_cv
+    from matcher.ranker import Matcher
+    from matcher.recommendation import Contribution, Recommendation, Recommendations
     from matcher.sources import read_postings
 
 __all__: Final = [
@@ -71,17 +72,22 @@ __all__: Final = [
 ]
 
 
+_MODULES: Final = {
+    "Contribution": "matcher.recommendation",
+    "Matcher": "matcher.ranker",
+    "Recommendation": "matcher.recommendation",
+    "Recommendations": "matcher.recommendation",
+    "read_cv": "matcher.cv",
+    "read_postings": "matcher.sources",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # Ranking needs no readers of files; a process that only ranks does not load them.
-    if name == "read_cv":
-        from matcher.cv import read_cv
-
-        return read_cv
-    if name == "read_postings":
-        from matcher.sources import read_postings
-
-        return read_postings
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Ranking needs no readers of files, and the command must be there before numpy is, to mind Ctrl-C.
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -39,3 +39,6 @@ main.add_section("Rank", rank, explain, evaluate)
 main.add_section("Train", train, retrain)
 main.add_section("Convert", convert)
 main.add_section("Look after models", info, history, rollback, verify, compact)
+
+if __name__ == "__main__":
+    main(prog_name="matcher")

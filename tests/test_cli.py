@@ -748,6 +748,30 @@ def test_an_interrupt_during_training_ends_without_traceback_and_keeps_the_old_m
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+@pytest.mark.parametrize("module", ["click", "numpy"])
+def test_an_interrupt_while_modules_are_loaded_is_one_line(module, tmp_path):
+    """A real signal, sent by a module of that name that is found first."""
+    stub = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nraise ImportError\n"
+    (tmp_path / f"{module}.py").write_text(stub)
+    path = os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])
+    result = process("train", "jobs.jsonl", "--model", tmp_path / "m", env={"PYTHONPATH": path})
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"Interrupted.\n")
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_module_of_the_command_can_be_run():
+    result = subprocess.run(
+        [sys.executable, "-m", "matcher.cli", "--version"],
+        check=False,
+        capture_output=True,
+        timeout=60,
+        env=ENVIRONMENT,
+    )
+    assert result.returncode == 0
+    assert result.stdout.startswith(b"matcher, version ")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 def test_progress_on_a_terminal_goes_to_standard_error_only(tmp_path):
     controller, terminal = os.openpty()

@@ -1,6 +1,11 @@
 """`matcher convert`: the same postings in another format, and nobody's file overwritten or half written."""
 
+import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from hypothesis import strategies as st
 from matcher import Posting, read_postings
 from matcher.sources.file_names import file_name
 from matcher.sources.writers import WRITERS
-from tests.running import assert_clean_failure, process, run, snapshot, succeed
+from tests.running import ENVIRONMENT, assert_clean_failure, process, run, snapshot, succeed
 
 JOBS = [
     Posting(id="https://beck.example/1", title="Cook", location="Bern", body="Bake.", hashtags=["bread"]),
@@ -61,6 +66,53 @@ def test_standard_output_and_input_carry_postings_only(to, source):
     assert b"3 postings written" in first.stderr
     again = process("convert", "-", "--to", "jsonl", stdin=first.stdout)
     assert sorted(again.stdout.splitlines()) == sorted(source.read_bytes().splitlines())
+
+
+@pytest.mark.parametrize("to", WRITERS)
+def test_a_dash_is_standard_output(to, source):
+    named = process("convert", source, "--to", to, "--output", "-", cwd=source.parent)
+    assert named.returncode == 0
+    assert named.stdout == process("convert", source, "--to", to).stdout != b""
+    assert [path.name for path in source.parent.iterdir()] == ["jobs.jsonl"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("to", WRITERS)
+def test_a_signal_leaves_whole_files_only_and_says_how_many(to, number, status, source, tmp_path):
+    """A real signal, sent while the third file is being written."""
+    output = tmp_path / "out"
+    code = f"""
+import os
+import matcher.commands.converting as module
+from matcher.cli import main
+write = module._replacing
+from contextlib import contextmanager
+count = 0
+@contextmanager
+def replacing(path):
+    global count
+    with write(path) as file:
+        yield file
+        count += 1
+        if count == {3 if to == "markdown" else 1}:
+            os.kill(os.getpid(), {int(number)})
+module._replacing = replacing
+main(["convert", {str(source)!r}, "--to", {to!r}, "--output", {str(output)!r}], prog_name="matcher")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, timeout=60, env=ENVIRONMENT
+    )
+    assert result.returncode == status
+    assert result.stdout == b""
+    assert b"Traceback" not in result.stderr
+    left = list(output.iterdir()) if output.exists() else []
+    assert list(tmp_path.rglob(".*")) == []
+    assert len(left) == (2 if to == "markdown" else 0)
+    assert (b"2 postings written" in result.stderr) == (to == "markdown")
+    assert (b"--force" in result.stderr) == (to == "markdown")
+    succeed("convert", source, "--to", to, "--output", output, "--force")
+    assert records(*([output] if to == "markdown" else [io.BytesIO(output.read_bytes())])) == records(source)
 
 
 def test_nothing_is_overwritten_unless_asked(source, tmp_path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, NoReturn
 
 import click
 
@@ -32,7 +34,7 @@ __all__: Final = ["convert"]
     "--output",
     type=click.Path(),
     callback=not_empty,
-    help="File for jsonl, folder for markdown (a file a posting); standard output by default.",
+    help="File for jsonl, folder for markdown (a file a posting); - or none for standard output.",
 )
 @column_option
 @click.option("--force", is_flag=True, help="Write over files that are there.")
@@ -54,7 +56,7 @@ def convert(
               matcher convert board.json --to markdown --output postings/
     """
     writer = WRITERS[to]
-    target = None if output is None else Path(output)
+    target = None if output in (None, "-") else Path(output)
     if target is not None:
         _check_target(target, sources, is_folder=to == "markdown", force=force)
     reader = read_postings(
@@ -62,7 +64,7 @@ def convert(
         columns=columns,
         strict=strict,
     )
-    with show_progress() as progress:
+    with show_progress() as progress, _ending_on_sigterm():
         postings = _counted(reader, progress)
         if target is None:
             written = _write_stream(postings, writer, sys.stdout.buffer)
@@ -74,7 +76,11 @@ def convert(
                 _check_some(reader, sources)
     _check_some(reader, sources)
     print_reading(reader.report, reader.report.read)
-    write_line(printable(f"{written:,} posting{'' if written == 1 else 's'} written"), error=target is None)
+    write_line(_count(written), error=target is None)
+
+
+def _count(written: int) -> str:
+    return f"{written:,} posting{'' if written == 1 else 's'} written"
 
 
 def _check_some(reader: PostingReader, sources: tuple[str, ...]) -> None:
@@ -120,12 +126,21 @@ def _write_stream(postings: Iterable[Posting], writer: Writer, file: BinaryIO) -
 def _write_folder(postings: Iterable[Posting], writer: Writer, folder: Path, *, force: bool) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     written = 0
-    for posting_id, data in _encoded(postings, writer):
-        path = folder / file_name(posting_id, writer.suffix)
-        # The last one of an id takes the place of the first; in a folder with older files nobody can tell.
-        written += force or not path.exists()
-        with _replacing(path) as file:
-            file.write(data)
+    try:
+        for posting_id, data in _encoded(postings, writer):
+            path = folder / file_name(posting_id, writer.suffix)
+            # The last one of an id takes the place of the first; in a folder with older files nobody can tell.
+            is_new = force or not path.exists()
+            with _replacing(path) as file:
+                file.write(data)
+            written += is_new
+    except (KeyboardInterrupt, SystemExit):
+        if written:
+            text = (
+                f"{folder}: {_count(written)}, each of them whole; with --force the next run writes them all"
+            )
+            write_line(printable(text), error=True)
+        raise
     return written
 
 
@@ -135,6 +150,27 @@ def _encoded(postings: Iterable[Posting], writer: Writer) -> Iterator[tuple[str,
             yield posting.id, writer.write(posting)
         except PostingError as error:
             write_line(printable(f"  not written: {error}"), error=True)
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command the way Ctrl-C does, so that nothing unfinished stays behind."""
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if not is_ours:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(number: int, frame: Any) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 @contextmanager
