@@ -43,6 +43,7 @@ moments = st.datetimes(
             "Dec 7th 2020",
             "07-Dec-2020",
         ),
+        *("07.12.2020", "7. 12. 2020", "07.12.2020 00:00", "2020/12/07", "2020/12/7 00:00:00"),
     ],
 )
 def test_one_day_however_it_is_written(value):
@@ -58,7 +59,9 @@ def test_one_day_however_it_is_written(value):
             "soon",
             "heute",
             "07/12/2020",
-            "07.12.2020",
+            "31.2.2020",
+            "25/13/2020",
+            "7.12.20",
             "12-07-2020",
             "2020-13-01",
             "2020-02-30",
@@ -125,3 +128,9 @@ def test_any_moment_is_read_from_what_feeds_and_boards_write(moment):
 def test_any_value_is_a_date_or_none(value):
     moment = parse_timestamp(value)
     assert moment is None or (moment.tzinfo is UTC and 1970 <= moment.year < 2200)
+
+
+def test_slashes_are_a_date_where_one_part_can_only_be_the_day():
+    for text in ("25/12/2020", "12/25/2020", "25.12.2020"):
+        assert parse_timestamp(text) == datetime(2020, 12, 25, tzinfo=UTC)
+    assert parse_timestamp("12/12/2020") == datetime(2020, 12, 12, tzinfo=UTC)

@@ -11,6 +11,7 @@ from typing import Any, Final
 __all__: Final = ["parse_timestamp"]
 
 _MILLISECONDS_FROM: Final = 1e11
+_MONTHS_OF_A_YEAR: Final = 12
 _YEARS: Final = range(1970, 2200)
 _LONGEST: Final = 100
 _COMPACT_DATE: Final = re.compile(r"(?:19[7-9]\d|2[01]\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\Z")
@@ -21,6 +22,13 @@ _DAY_FIRST: Final = re.compile(
 )
 _MONTH_FIRST: Final = re.compile(
     r"(?P<month>[^\W\d_]{3,9})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})\Z", re.ASCII
+)
+_NUMBERS: Final = re.compile(
+    r"(?:(?P<year_first>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})"
+    r"|(?P<day_dotted>\d{1,2})\.\s?(?P<month_dotted>\d{1,2})\.\s?(?P<year_dotted>\d{4})"
+    r"|(?P<one>\d{1,2})/(?P<other>\d{1,2})/(?P<year_last>\d{4}))"
+    r"(?:,?\s+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?\Z",
+    re.ASCII,
 )
 _NAMED_ZONE: Final = re.compile(r"(.*\d)\s*(?:UTC|GMT|Z)\Z")
 
@@ -48,14 +56,15 @@ def parse_timestamp(value: Any) -> datetime | None:
     Numbers from 100,000,000,000 on are milliseconds since 1970, smaller ones seconds. Text is such a number,
     ISO 8601, a date of RFC 2822 (feeds), or a day with its month in words (English, German). Without a time
     zone it counts as UTC, without a time as midnight. Eight digits that make a date (20201207) are one.
-    Dates such as 07/12/2020 or 07.12.2020 are none: the text does not say which number is the month. Years
-    outside 1970 to 2199 are no dates; the future is.
+    07.12.2020 is the 7th of December: with dots the day comes first. 25/12/2020 and 12/25/2020 leave no doubt;
+    07/12/2020 is no date: the text does not say which number is the month. Years outside 1970 to 2199 are no
+    dates; the future is.
 
     Examples
     --------
     >>> [str(parse_timestamp(value)) for value in (1607299200000, "1607299200", "2020-12-07T01:00+01:00")]
     ['2020-12-07 00:00:00+00:00', '2020-12-07 00:00:00+00:00', '2020-12-07 00:00:00+00:00']
-    >>> [str(parse_timestamp(value).date()) for value in ("Mon, 07 Dec 2020 00:00 GMT", "7. Dezember 2020")]
+    >>> [str(parse_timestamp(value).date()) for value in ("Mon, 07 Dec 2020 00:00 GMT", "7.12.2020")]
     ['2020-12-07', '2020-12-07']
     >>> parse_timestamp("soon"), parse_timestamp(True), parse_timestamp(9e99), parse_timestamp("07/12/2020")
     (None, None, None, None)
@@ -88,6 +97,9 @@ def _from_text(text: str) -> datetime | None:
     words = _DAY_FIRST.match(text.replace("ä", "ae")) or _MONTH_FIRST.match(text.replace("ä", "ae"))
     if words:
         return _from_words(words.groupdict())
+    numbers = _NUMBERS.match(text)
+    if numbers:
+        return _from_numbers({name: int(part) for name, part in numbers.groupdict().items() if part})
     named = _NAMED_ZONE.match(text)
     moment = datetime.fromisoformat(named[1] if named else text)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -102,6 +114,23 @@ def _from_words(parts: dict[str, str | None]) -> datetime | None:
         int(parts.get(name) or 0) for name in ("year", "day", "hour", "minute", "second")
     )
     return datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
+
+
+def _from_numbers(parts: dict[str, int]) -> datetime | None:
+    if "year_first" in parts:
+        year, month, day = parts["year_first"], parts["month"], parts["day"]
+    elif "year_dotted" in parts:
+        year, month, day = parts["year_dotted"], parts["month_dotted"], parts["day_dotted"]
+    else:
+        year, month, day = (
+            parts["year_last"],
+            min(parts["one"], parts["other"]),
+            max(parts["one"], parts["other"]),
+        )
+        if day <= _MONTHS_OF_A_YEAR and day != month:
+            return None
+    clock = (parts.get(name, 0) for name in ("hour", "minute", "second"))
+    return datetime(year, month, day, *clock, tzinfo=UTC)
 
 
 def _zone(name: str) -> timezone | None:
