@@ -1,4 +1,4 @@
-"""The command `matcher` and ``python -m matcher``: Ctrl-C is minded from the start, while modules load, too."""
+"""The command `matcher` and ``python -m matcher``: Ctrl-C is minded while modules load, too."""
 
 from __future__ import annotations
 

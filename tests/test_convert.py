@@ -184,6 +184,14 @@ def test_nothing_to_convert_is_an_error(tmp_path):
     assert_clean_failure(run("convert", empty, "--to", "xml"), 2)
 
 
+@pytest.mark.parametrize("to", WRITERS)
+def test_an_error_of_writing_names_the_place(to, source, tmp_path):
+    output = source / "inner"  # a file is no folder
+    result = run("convert", "seeds", "--to", to, "--output", output)
+    assert_clean_failure(result, 1)
+    assert result.stderr.splitlines()[-1].startswith(f"Error: {output}: cannot be written (")
+
+
 def test_a_file_is_kept_when_nothing_could_be_read(tmp_path):
     source, output = tmp_path / "jobs.jsonl", tmp_path / "out.jsonl"
     source.write_text("{")

@@ -1,5 +1,6 @@
 """The commands that look after models: retrain, history, rollback, verify, compact; keys and interrupts."""
 
+import errno
 import json
 import os
 import re
@@ -668,6 +669,22 @@ main(["retrain", "new.jsonl", "--model", {model!r}], prog_name="matcher")
     succeed("retrain", "new.jsonl", "--model", model)
     assert [file.name for file in Path(model).glob(".*")] == [".lock"]
     succeed("verify", "--model", model, "--all")
+
+
+@pytest.mark.parametrize("command_name", ["train", "retrain"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_model_that_cannot_be_written_says_what_stays(command_name, there, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("matcher.store.publishing.replace_pointer", full)
+    model = "model" if there else "none"
+    result = run(command_name, "new.jsonl", "--model", model)
+    assert_clean_failure(result, 1)
+    stays = "the model there is unchanged" if there else "no model was written"
+    assert result.stderr.splitlines()[-1] == f"Error: {model}: No space left on device; {stays}"
+    result = run(command_name, "new.jsonl", "--model", "new.jsonl/model")  # a file is no folder
+    assert result.stderr.splitlines()[-1].endswith("; no model was written")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

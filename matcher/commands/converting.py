@@ -64,7 +64,7 @@ def convert(
         columns=columns,
         strict=strict,
     )
-    with show_progress() as progress, _ending_on_sigterm():
+    with _naming(target), show_progress() as progress, _ending_on_sigterm():
         postings = _counted(reader, progress)
         if target is None:
             written = _write_stream(postings, writer, sys.stdout.buffer)
@@ -129,7 +129,7 @@ def _write_folder(postings: Iterable[Posting], writer: Writer, folder: Path, *, 
     try:
         for posting_id, data in _encoded(postings, writer):
             path = folder / file_name(posting_id, writer.suffix)
-            # The last one of an id takes the place of the first; in a folder with older files nobody can tell.
+            # The last one of an id takes the place of the first; among older files nobody can tell.
             is_new = force or not path.exists()
             with _replacing(path) as file:
                 file.write(data)
@@ -150,6 +150,17 @@ def _encoded(postings: Iterable[Posting], writer: Writer) -> Iterator[tuple[str,
             yield posting.id, writer.write(posting)
         except PostingError as error:
             write_line(printable(f"  not written: {error}"), error=True)
+
+
+@contextmanager
+def _naming(target: Path | None) -> Iterator[None]:
+    """Let errors of writing say which file or folder it was; those of standard output stay as they are."""
+    try:
+        yield
+    except OSError as error:
+        if target is None:
+            raise
+        raise click.ClickException(f"{target}: cannot be written ({error.strerror or error})") from None
 
 
 @contextmanager

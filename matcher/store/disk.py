@@ -24,6 +24,7 @@ __all__: Final = [
     "make_folder",
     "open_regular",
     "read_small",
+    "say_what_stays",
     "sync_folder",
     "write_durably",
 ]
@@ -261,3 +262,14 @@ def in_threads(work: Callable[[_Item], _Result], items: Iterable[_Item], threads
         return [future.result() for future in futures]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def say_what_stays(root: Path) -> str:
+    """Return what is to be said of a model directory in which nothing could be written.
+
+    Examples
+    --------
+    >>> say_what_stays(Path("models/demo")), say_what_stays(Path("no/such/model"))
+    ('the model there is unchanged', 'no model was written')
+    """
+    return "the model there is unchanged" if os.path.lexists(root / "CURRENT") else "no model was written"

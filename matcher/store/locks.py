@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import ClassVar, Final, NoReturn
 
 from matcher.errors import ModelDamagedError, ModelLockedError, ModelWriteError, OptionError
-from matcher.store.disk import make_folder, open_regular
+from matcher.store.disk import make_folder, open_regular, say_what_stays
 
 if sys.platform == "win32":
     import msvcrt
@@ -288,7 +288,7 @@ def lock_model(path: str | os.PathLike[str]) -> WriteLock:
         raise ModelWriteError(f"{file}: not a regular file: remove it; nothing was changed") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         reason = getattr(error, "strerror", None) or error
-        raise ModelWriteError(f"{root}: {reason}; the model there is unchanged") from error
+        raise ModelWriteError(f"{root}: {reason}; {say_what_stays(root)}") from error
     raise ModelWriteError(f"{file}: somebody keeps deleting it; nothing was changed")
 
 

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from matcher.errors import ModelConflictError, ModelError, ModelWriteError, OptionError
 from matcher.store.arrays import serialise
 from matcher.store.collection import check_keep, delete, surplus, sweep
-from matcher.store.disk import StoredFile, in_threads, link_durable, sync_folder, write_durably
+from matcher.store.disk import (
+    StoredFile,
+    in_threads,
+    link_durable,
+    say_what_stays,
+    sync_folder,
+    write_durably,
+)
 from matcher.store.locks import WriteLock, lock_model
 from matcher.store.manifest import LAST_GENERATION, folder_of, generations, render_manifest
 from matcher.store.pointer import Pointer, read_pointer, replace_pointer
@@ -143,7 +150,7 @@ def write_model(
         _make_current(root, temporary, Pointer(generation, digest, generation), token)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ModelWriteError(f"{root}: {reason}; the model there is unchanged") from error
+        raise ModelWriteError(f"{root}: {reason}; {say_what_stays(root)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if keep is not None:
