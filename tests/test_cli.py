@@ -761,6 +761,22 @@ def test_an_interrupt_while_modules_are_loaded_is_one_line(module, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("name", ["rank", "explain", "evaluate"])
+def test_the_usage_says_that_sources_need_their_option(name):
+    usage = " ".join(succeed(name, "--help").stdout.partition("\n\n")[0].split())
+    assert usage.endswith("[--postings SOURCE...]")
+
+
+@pytest.mark.parametrize("model", [["--model", "models/demo"], []])
+@pytest.mark.parametrize(
+    "arguments", [["rank", "cv.txt"], ["explain", "cv.txt", "1"], ["evaluate", "--judgements", "j.json"]]
+)
+def test_a_column_of_a_model_is_wrong_use(arguments, model):
+    result = run(*arguments, *model, "--column", "Stelle=title")
+    assert_clean_failure(result, 2)
+    assert "--column is for postings from files (--postings)" in result.stderr
+
+
 def test_the_module_of_the_command_can_be_run():
     result = subprocess.run(
         [sys.executable, "-m", "matcher.cli", "--version"],

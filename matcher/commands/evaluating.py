@@ -45,7 +45,7 @@ def _parse_measures(
 
 
 @click.command(cls=ClearCommand, short_help="Measure how well judged CVs are served.")
-@click.argument("more_sources", nargs=-1, metavar="[SOURCE...]", callback=not_empty)
+@click.argument("more_sources", nargs=-1, metavar="[--postings SOURCE...]", callback=not_empty)
 @ranking_options
 @click.option(
     "--judgements",
@@ -98,7 +98,7 @@ def evaluate(
     Examples: matcher evaluate --judgements examples/cvs/judgements.json --model models/demo
               matcher evaluate --judgements fit.qrels --cvs cvs/ --measure p@3 --against models/old
     """
-    sources = choose_sources(model, postings, more_sources, key)
+    sources = choose_sources(model, postings, more_sources, key, columns)
     label = ", ".join(sources) if sources else find_model(model, "say what to rank: --model or --postings")
     boosts = parse_boosts(boost)
     profiles, grades = _read_judged(judgements, cvs, queries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -187,7 +187,11 @@ def filter_options(command: _Command) -> _Command:
 
 
 def choose_sources(
-    model: str | None, postings: tuple[str, ...], more: tuple[str, ...], key: bytes | None
+    model: str | None,
+    postings: tuple[str, ...],
+    more: tuple[str, ...],
+    key: bytes | None,
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """Return the sources of postings to rank; none means a model.
 
@@ -209,6 +213,8 @@ def choose_sources(
         raise click.UsageError("use either --model or --postings, not both")
     if key and postings:
         raise click.UsageError("--key-file is for a model; postings from files are not signed")
+    if columns and not postings:
+        raise click.UsageError("--column is for postings from files (--postings); a model has read its own")
     return postings + more
 
 

@@ -26,7 +26,7 @@ __all__: Final = ["explain", "rank"]
 
 @click.command(cls=ClearCommand, short_help="Rank postings for a CV.")
 @click.argument("cv", callback=not_empty)
-@click.argument("more_sources", nargs=-1, metavar="[SOURCE...]", callback=not_empty)
+@click.argument("more_sources", nargs=-1, metavar="[--postings SOURCE...]", callback=not_empty)
 @ranking_options
 @click.option(
     "-k", type=click.IntRange(min=1), default=10, show_default=True, help="How many postings to return."
@@ -50,7 +50,7 @@ def rank(
     Examples: matcher rank cv.txt --model models/jobs -k 5 --location Berlin
               matcher rank cv.md --postings seeds/ more.jsonl --json
     """
-    sources = choose_sources(model, postings, more_sources, key)
+    sources = choose_sources(model, postings, more_sources, key, columns)
     profile = read_profile(cv, sources)
     boosts = parse_boosts(boost)
     matcher = fit_sources(sources, columns=columns) if sources else load_model(model, key)
@@ -73,7 +73,7 @@ def rank(
 @click.command(cls=ClearCommand, short_help="Show what every word adds to one score.")
 @click.argument("cv", callback=not_empty)
 @click.argument("posting_id")
-@click.argument("more_sources", nargs=-1, metavar="[SOURCE...]", callback=not_empty)
+@click.argument("more_sources", nargs=-1, metavar="[--postings SOURCE...]", callback=not_empty)
 @ranking_options
 def explain(
     cv: str,
@@ -91,7 +91,7 @@ def explain(
     \b
     Example: matcher explain cv.txt https://jobs.beck.example/cook --model models/jobs
     """
-    sources = choose_sources(model, postings, more_sources, key)
+    sources = choose_sources(model, postings, more_sources, key, columns)
     profile = read_profile(cv, sources)
     boosts = parse_boosts(boost)
     matcher = fit_sources(sources, columns=columns) if sources else load_model(model, key)
