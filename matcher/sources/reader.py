@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ _Read = Callable[[BinaryIO, str, Mapping[str, str]], Iterator[RawPosting | Posti
 _GZIP: Final = ".gz"
 _DECODES: Final = ("markdown", "feed", "html")
 """Formats whose readers know UTF-16 themselves."""
+_ABOUT_THE_FOLDER: Final = re.compile(
+    r"(?:README|CHANGELOG|LICEN[CS]E|CONTRIBUTING)(?:[._-][a-z]{2}){0,2}\.(?:md|markdown)", re.IGNORECASE
+)
+"""Names of files that tell people about a folder; without front matter they are no broken postings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,12 @@ class PostingReader(Iterator[Posting]):
             self._reject(error)
             return
         with stream:
+            if not is_chosen and _ABOUT_THE_FOLDER.fullmatch(Path(path).name):
+                start = _look(stream)
+                if not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"---", *UTF_16)):
+                    self.report.ignored[Path(path).name] += 1
+                    return
+                stream.seek(0)
             if source is not None and source.name == "markdown" and suffix_of(path) != _GZIP:
                 yield from self._postings_of(source.read(stream, name, self._columns), name)
             else:
