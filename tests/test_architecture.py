@@ -92,7 +92,7 @@ READING_EDGES = {
     | {"sources.json_lines", "sources.markdown", "sources.shapes"},
     "sources.markdown": {"errors", "posting", "text", "sources.entry"},
     "sources.json_lines": {"errors", "mojibake", "text", "sources.entry", "sources.fast_json"},
-    "sources.names": {"errors", "posting", "sources.dates", "sources.entry", "sources.markup"},
+    "sources.names": {"errors", "places", "posting", "sources.dates", "sources.entry", "sources.markup"},
     "sources.compression": {"errors"},
     "sources.recognition": {"sources.compression", "sources.names"},
     "sources.markup": {"text"},

@@ -88,7 +88,11 @@ def test_the_better_name_wins_and_the_other_is_kept():
 
 def test_parts_become_a_location_and_pay_unless_there_is_one():
     assert name_fields({"city": "Cork", "state": "", "country": "IE"}) == {"location": "Cork, IE"}
-    assert name_fields({"location": "Cork", "country": "IE"}) == {"location": "Cork", "country": "IE"}
+    assert name_fields({"location": "Cork", "country": "IE"}) == {"location": "Cork, IE"}
+    assert name_fields({"location": "Cork, Ireland", "country": "IE"}) == {
+        "location": "Cork, Ireland",
+        "country": "IE",
+    }
     assert name_fields({"salary_min": "1", "salary_max": "2", "currency": "EUR"}) == {
         "pay": {"minimum": "1", "maximum": "2", "currency": "EUR"}
     }
@@ -186,3 +190,15 @@ def test_columns_may_be_named_by_attributes():
     assert (posting.title, posting.company) == ("Koch", "Beck")
     with pytest.raises(OptionError, match="twice"):
         read_postings(columns={"a": "company", "b": "companyName"})
+
+
+@pytest.mark.parametrize("value", ["yes", "True", "1", "remote", True, 1])
+def test_a_column_that_says_remote_adds_it_to_the_location(value):
+    named = name_fields({"location": "Leeds", "country": "UK", "Remote": value})
+    assert named == {"location": "Leeds, UK (remote)", "Remote": value}
+    assert name_fields({"is_remote": value})["location"] == "remote"
+
+
+@pytest.mark.parametrize("value", ["no", "", "0", False, None, "hybrid", {}])
+def test_a_column_that_does_not_say_remote_adds_nothing(value):
+    assert name_fields({"location": "Leeds", "remote": value})["location"] == "Leeds"

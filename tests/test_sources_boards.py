@@ -196,7 +196,7 @@ def test_ashby():
     assert posting == Posting(
         id="ashby:a1",
         title="Data Engineer",
-        location="Houston, TX; San Francisco (remote)",
+        location="Houston, TX (remote); San Francisco (remote)",
         job_type="FullTime",
         posted=datetime(2026, 3, 1, tzinfo=UTC),
         body="Pipelines.",
@@ -253,7 +253,7 @@ def test_schema_org():
             id="Stift:R-17",
             title="Carer",
             company="Stift",
-            location="Cork, IE; Bern, CH (remote)",
+            location="Cork, IE (remote); Bern, CH (remote)",
             hashtags=("nursing", "firstaid"),
             job_type="FULL_TIME, CONTRACTOR",
             posted=datetime(2026, 3, 1, tzinfo=UTC),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from matcher.errors import PostingError
 from matcher.sources.markup import field_text, join_texts, place_text
 
 __all__: Final = ["is_ashby", "read_ashby"]
@@ -27,22 +28,32 @@ def is_ashby(record: Mapping[str, Any]) -> bool:
 def read_ashby(record: Mapping[str, Any], around: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a posting; its id is ``ashby:`` and the id of the board, else its address.
 
+    ``isRemote`` speaks of the first place, a ``workplaceType`` of all.
+
+    Raises
+    ------
+    PostingError
+        When the board says that the job is not listed.
+
     Examples
     --------
     >>> job = {"id": "a-1", "title": "Cook", "location": "Cork", "secondaryLocations": [{"location": "Bern"}],
     ...        "isRemote": True, "jobUrl": "https://example.org/1", "descriptionHtml": "<p>Bake.</p>"}
     >>> fields = read_ashby(job, {})
     >>> fields["id"], fields["location"], fields["body"]
-    ('ashby:a-1', 'Cork; Bern (remote)', 'Bake.')
+    ('ashby:a-1', 'Cork (remote); Bern', 'Bake.')
     """
+    if record.get("isListed") is False:
+        raise PostingError("the board says that this job is not listed (isListed: false)")
     others = record.get("secondaryLocations")
+    first = place_text(_place(record), remote=record.get("isRemote") is True)
     fields: dict[str, Any] = {
         "id": f"ashby:{record['id']}" if isinstance(record.get("id"), (int, str)) else "",
         "title": record.get("title"),
         "companyName": join_texts([around.get("organizationName"), around.get("name")]),
         "location": place_text(
-            join_texts([_place(record), *map(_place, others if isinstance(others, list) else [])], "; "),
-            remote=record.get("isRemote") is True or record.get("workplaceType") == "Remote",
+            join_texts([first, *map(_place, others if isinstance(others, list) else [])], "; "),
+            remote=record.get("workplaceType") == "Remote",
         ),
         "jobType": record.get("employmentType"),
         "timestamp": record.get("publishedAt"),

@@ -56,7 +56,7 @@ def parse_timestamp(value: Any) -> datetime | None:
     Numbers from 100,000,000,000 on are milliseconds since 1970, smaller ones seconds. Text is such a number,
     ISO 8601, a date of RFC 2822 (feeds), or a day with its month in words (English, German). Without a time
     zone it counts as UTC, without a time as midnight. Eight digits that make a date (20201207) are one.
-    07.12.2020 is the 7th of December: with dots the day comes first. 25/12/2020 and 12/25/2020 leave no doubt;
+    07.12.2020 is the 7th of December: with dots the day comes first. 25/12/2020 leaves no doubt;
     07/12/2020 is no date: the text does not say which number is the month. Years outside 1970 to 2199 are no
     dates; the future is.
 
@@ -129,8 +129,8 @@ def _from_numbers(parts: dict[str, int]) -> datetime | None:
         )
         if day <= _MONTHS_OF_A_YEAR and day != month:
             return None
-    clock = (parts.get(name, 0) for name in ("hour", "minute", "second"))
-    return datetime(year, month, day, *clock, tzinfo=UTC)
+    hour, minute, second = (parts.get(name, 0) for name in ("hour", "minute", "second"))
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def _zone(name: str) -> timezone | None:

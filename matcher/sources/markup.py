@@ -59,14 +59,17 @@ def join_texts(values: Iterable[Any], separator: str = ", ") -> str:
 
 
 def place_text(*parts: Any, remote: bool = False) -> str:
-    """Return a location as text: its parts, and that the work is remote.
+    """Return a location as text: its parts, and that the work is remote, behind each of several places.
 
     Examples
     --------
     >>> place_text("Cork", None, "IE", remote=True), place_text(remote=True)
     ('Cork, IE (remote)', 'remote')
+    >>> place_text("Cork; Bern", remote=True)
+    'Cork (remote); Bern (remote)'
     """
-    place = join_texts(parts)
-    if not remote or "remote" in place.lower():
-        return place
-    return f"{place} (remote)" if place else "remote"
+    text = join_texts(parts)
+    if not remote or not text:
+        return "remote" if remote else text
+    places = text.split("; ")
+    return "; ".join(place if "remote" in place.lower() else f"{place} (remote)" for place in places)

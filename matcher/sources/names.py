@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from matcher.errors import OptionError
+from matcher.places import parse_places
 from matcher.posting import RECORD_NAMES, free_name
 from matcher.sources.dates import parse_timestamp
 from matcher.sources.entry import RawPosting
@@ -72,6 +73,10 @@ _RANKS: Final = {
 _KNOWN: Final = frozenset(RECORD_NAMES.values())
 _MOMENTS: Final = frozenset(("timestamp", "validThrough"))
 _TEXTS: Final = frozenset(("title", "summary", "body"))
+_REMOTE: Final = frozenset(
+    ("remote", "isremote", "telecommuting", "telecommute", "remotework", "fullyremote")
+)
+_YES: Final = frozenset(("yes", "y", "true", "1", "remote", "fully remote", "ja"))
 _STATES: Final = frozenset(("published", "draft", "closed", "archived", "open", "active", "live"))
 """What a ``state`` may say of a job: then it is no region."""
 
@@ -195,7 +200,8 @@ def names_text(keys: tuple[str, ...]) -> int:
 def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields under the names of `matcher.posting.RECORD_NAMES`; what stands for none keeps its name.
 
-    City, region and country become a location when there is none; amounts, currency and period become pay.
+    City, region and country become a location when there is none; a country is put behind a location that
+    names none, and " (remote)" where a field says so. Amounts, currency and period become pay.
 
     Examples
     --------
@@ -215,6 +221,7 @@ def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
             if key in plan and name not in ("pay", "hashtags") and isinstance(value, list):
                 value = _join(value)  # noqa: PLW2901 - several job types are one text
             named[name] = value
+    _add_country(named, parts)
     place = [parts[name][1] for name in sorted(parts) if name.startswith("location") and parts[name][1]]
     if place and not named.get("location") and all(isinstance(part, str) for part in place):
         named["location"] = ", ".join(dict.fromkeys(part.strip() for part in place))
@@ -223,7 +230,33 @@ def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     if not named.get("pay") and ("minimum" in pay or "maximum" in pay):
         named["pay"] = pay
         parts = {name: part for name, part in parts.items() if not name.startswith("pay")}
+    if any(_says_remote(key, value) for key, value in fields.items()):
+        _add_remote(named)
     return named | {key: value for key, value in parts.values() if key not in named}
+
+
+def _add_country(named: dict[str, Any], parts: dict[str, tuple[str, Any]]) -> None:
+    """Put the country behind a location that names none."""
+    location, (_, country) = named.get("location"), parts.get("location/3", ("", None))
+    if not isinstance(location, str) or not isinstance(country, str) or not (location and country.strip()):
+        return
+    if not any(place.country for place in parse_places(location)):
+        named["location"] = f"{location.strip()}, {country.strip()}"
+        del parts["location/3"]
+
+
+def _says_remote(key: str, value: Any) -> bool:
+    if value is not True and str(value).strip().lower() not in _YES:
+        return False
+    return _SEPARATORS.sub("", key).lower() in _REMOTE
+
+
+def _add_remote(named: dict[str, Any]) -> None:
+    from matcher.sources.markup import place_text
+
+    location = named.get("location") or ""
+    if isinstance(location, str):
+        named["location"] = place_text(location, remote=True)
 
 
 def _join(value: list[Any]) -> Any:
