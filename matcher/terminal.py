@@ -12,11 +12,30 @@ from matcher.errors import SourceError
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__: Final = ["escape_json", "is_terminal", "make_console", "printable", "standard_input", "write_line"]
+__all__: Final = [
+    "count_postings",
+    "escape_json",
+    "is_terminal",
+    "make_console",
+    "printable",
+    "standard_input",
+    "write_line",
+]
 
 WIDTH_OF_A_PIPE: Final = 110
 _DIRECTIONS: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _STEERING: Final = re.compile("[\x7f-\x9f\u2028\u2029" + "".join(_DIRECTIONS) + "]")
+
+
+def count_postings(number: int) -> str:
+    """Return a number of postings in words.
+
+    Examples
+    --------
+    >>> count_postings(1), count_postings(2_000)
+    ('1 posting', '2,000 postings')
+    """
+    return f"{number:,} posting" if number == 1 else f"{number:,} postings"
 
 
 def printable(text: str) -> str:

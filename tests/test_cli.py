@@ -777,6 +777,19 @@ def test_a_column_of_a_model_is_wrong_use(arguments, model):
     assert "--column is for postings from files (--postings)" in result.stderr
 
 
+def test_one_posting_is_singular(tmp_path):
+    twice = tmp_path / "twice.jsonl"
+    twice.write_text('{"id": "1", "title": "Cook", "body": "Bake."}\n' * 2)
+    result = succeed("train", twice, "--model", tmp_path / "m")
+    assert result.stdout.endswith("generation 1 with 1 posting\n")
+    assert "1 posting came again" in result.stderr
+    cv = tmp_path / "cv.txt"
+    cv.write_text("Cook, who bakes")
+    removed = succeed("rank", cv, "--model", tmp_path / "m", "--company", "Other")
+    assert "filter company: 1 posting removed" in removed.stderr
+    assert "rank 1 of 1 posting, score" in succeed("explain", cv, "1", "--model", tmp_path / "m").stdout
+
+
 def test_the_module_of_the_command_can_be_run():
     result = subprocess.run(
         [sys.executable, "-m", "matcher.cli", "--version"],

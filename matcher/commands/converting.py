@@ -22,7 +22,7 @@ from matcher.recommender import Progress
 from matcher.sources import PostingReader, read_postings
 from matcher.sources.file_names import file_name
 from matcher.sources.writers import WRITERS, Writer
-from matcher.terminal import printable, standard_input, write_line
+from matcher.terminal import count_postings, printable, standard_input, write_line
 
 __all__: Final = ["convert"]
 
@@ -80,7 +80,7 @@ def convert(
 
 
 def _count(written: int) -> str:
-    return f"{written:,} posting{'' if written == 1 else 's'} written"
+    return f"{count_postings(written)} written"
 
 
 def _check_some(reader: PostingReader, sources: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ from matcher.evaluate.qrels import is_json
 from matcher.profile import Profile
 from matcher.quality import Quality, measure_quality
 from matcher.ranker import Matcher
-from matcher.terminal import make_console, printable, write_line
+from matcher.terminal import count_postings, make_console, printable, write_line
 from matcher.text import repair
 
 __all__: Final = ["evaluate"]
@@ -208,4 +208,4 @@ def _show_both(
 
 def _headline(quality: Quality, label: str) -> str:
     measured = f"{len(quality.measured):,} of {len(quality.cvs):,} CVs measured"
-    return f"{label}: {quality.postings:,} postings, {measured}"
+    return f"{label}: {count_postings(quality.postings)}, {measured}"

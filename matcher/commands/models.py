@@ -18,7 +18,7 @@ from matcher.commands.options import (
 from matcher.commands.output import print_json
 from matcher.store.generations import history as list_generations
 from matcher.store.generations import rollback as go_back
-from matcher.terminal import make_console, printable, write_line
+from matcher.terminal import count_postings, make_console, printable, write_line
 
 __all__: Final = ["compact", "history", "info", "rollback", "verify"]
 
@@ -101,7 +101,7 @@ def verify(model: str | None, every: bool, as_json: bool, key: bytes | None) -> 
             if not verified.problems:
                 write_line(
                     printable(
-                        f"{path}: generation {verified.generation} is sound: {verified.postings:,} postings, "
+                        f"{path}: generation {verified.generation} is sound: {count_postings(verified.postings)}, "
                         f"{verified.files:,} files, {verified.bytes:,} bytes"
                     )
                 )
@@ -124,7 +124,7 @@ def compact(model: str, key: bytes | None) -> None:
     """
     matcher = load_model(model, key)
     done = matcher.compact()
-    write_line(printable(f"{model}: generation {done.generation} with {len(matcher):,} postings"))
+    write_line(printable(f"{model}: generation {done.generation} with {count_postings(len(matcher))}"))
     if done.in_use:
         numbers = ", ".join(map(str, done.in_use))
         write_line(

@@ -16,7 +16,7 @@ import click
 from matcher.recommendation import Recommendations
 from matcher.recommender import Progress
 from matcher.sources import ReadReport
-from matcher.terminal import escape_json, is_terminal, make_console, printable, write_line
+from matcher.terminal import count_postings, escape_json, is_terminal, make_console, printable, write_line
 
 __all__: Final = [
     "MOST_SHOWN",
@@ -83,7 +83,7 @@ def print_reading(report: ReadReport, distinct: int, replaced: Collection[str] =
         write_line(f"  ... and {report.rejected_count - MOST_SHOWN:,} more", error=True)
     if repeated:
         write_line(
-            f"{repeated:,} postings came again with an id read before; the last one counts", error=True
+            f"{count_postings(repeated)} came again with an id read before; the last one counts", error=True
         )
     if replaced:
         more = f" and {len(replaced) - MOST_SHOWN:,} more" if len(replaced) > MOST_SHOWN else ""
@@ -99,7 +99,7 @@ def print_notes(ranking: Recommendations) -> None:
     >>> print_notes(Recommendations((), 0, {}, ""))
     """
     for name, count in ranking.removed.items():
-        write_line(f"filter {name}: {count:,} postings removed", error=True)
+        write_line(f"filter {name}: {count_postings(count)} removed", error=True)
     if ranking.notice:
         write_line(f"note: {ranking.notice}", error=True)
 

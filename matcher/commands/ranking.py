@@ -19,7 +19,7 @@ from matcher.commands.options import (
 )
 from matcher.commands.output import print_json, print_notes
 from matcher.commands.training import fit_sources
-from matcher.terminal import make_console, printable, write_line
+from matcher.terminal import count_postings, make_console, printable, write_line
 
 __all__: Final = ["explain", "rank"]
 
@@ -102,5 +102,6 @@ def explain(
     from matcher.report import render_explanation
 
     write_line(printable(recommendation.posting.title or posting_id))
-    write_line(f"rank {recommendation.rank:,} of {len(matcher):,} postings, score {recommendation.score:.4f}")
+    place = f"rank {recommendation.rank:,} of {count_postings(len(matcher))}"
+    write_line(f"{place}, score {recommendation.score:.4f}")
     make_console().print(render_explanation(recommendation))

@@ -36,7 +36,7 @@ from matcher.recommender import Progress
 from matcher.retraining import Retraining
 from matcher.retraining import retrain as retrain_model
 from matcher.sources import PostingReader, read_postings
-from matcher.terminal import make_console, printable, standard_input, write_line
+from matcher.terminal import count_postings, make_console, printable, standard_input, write_line
 
 __all__: Final = ["fit_sources", "retrain", "train"]
 
@@ -59,7 +59,7 @@ def train(
     """
     matcher = fit_sources(sources, columns=columns, strict=strict)
     generation = matcher.save(model, key=key)
-    write_line(printable(f"{model}: generation {generation} with {len(matcher):,} postings"))
+    write_line(printable(f"{model}: generation {generation} with {count_postings(len(matcher))}"))
 
 
 @click.command(cls=ClearCommand, short_help="Bring a model up to date with new postings.")
@@ -194,7 +194,8 @@ def _show(result: Retraining, model: str, gate: Gate, *, as_json: bool, dry_run:
         passed = not result.refused and gate != Gate()
         make_console().print(render_drift(report, [] if passed else None))
     if left_out := len({*result.left_out} - {*result.changes.removed}):
-        write_line(f"{left_out:,} postings of the source were left out: to be removed, or dated too early")
+        were = f"{count_postings(left_out)} of the source {'was' if left_out == 1 else 'were'}"
+        write_line(f"{were} left out: to be removed, or dated too early")
     for unknown in result.changes.unknown[:MOST_SHOWN]:
         write_line(printable(f"no posting has the id {unknown!r}"), error=True)
     if result.deleted:
@@ -206,7 +207,7 @@ def _show(result: Retraining, model: str, gate: Gate, *, as_json: bool, dry_run:
 def _headline(result: Retraining, *, dry_run: bool) -> str:
     stays = f"generation {result.parent} stays" if result.parent else "no model was written"
     if result.generation is not None:
-        return f"generation {result.generation} with {result.report.postings_after:,} postings"
+        return f"generation {result.generation} with {count_postings(result.report.postings_after)}"
     if result.refused:
         return f"refused, {stays}"
     if not result.changes:
