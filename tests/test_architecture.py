@@ -94,7 +94,7 @@ READING_EDGES = {
     "sources.json_lines": {"errors", "mojibake", "text", "sources.entry", "sources.fast_json"},
     "sources.names": {"errors", "places", "posting", "sources.dates", "sources.entry", "sources.markup"},
     "sources.compression": {"errors"},
-    "sources.recognition": {"sources.compression", "sources.names"},
+    "sources.recognition": {"errors", "text", "sources.compression", "sources.names"},
     "sources.markup": {"text"},
     "sources.json_scanner": {"errors", "sources.entry"},
     **{f"sources.{name}": {"errors", "sources.markup"} for name in BOARDS},

@@ -1,5 +1,6 @@
 """The names of columns, given by hand or known, from Python and from the command line."""
 
+import gzip
 import io
 import json
 
@@ -202,3 +203,22 @@ def test_a_column_that_says_remote_adds_it_to_the_location(value):
 @pytest.mark.parametrize("value", ["no", "", "0", False, None, "hybrid", {}])
 def test_a_column_that_does_not_say_remote_adds_nothing(value):
     assert name_fields({"location": "Leeds", "remote": value})["location"] == "Leeds"
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp1252"])
+def test_a_stream_is_known_by_the_columns_that_were_named(codec, tmp_path):
+    table = "Tätigkeit;Haus\nKöchin;Beck\n".encode(codec)
+    columns = {"Tätigkeit": "title", "Haus": "company"}
+    path = tmp_path / "stellen.gz"
+    path.write_bytes(gzip.compress(table, mtime=0))
+    for origin in (io.BytesIO(table), io.BytesIO(gzip.compress(table, mtime=0)), path):
+        (posting,) = read_postings(origin, columns=columns)
+        assert (posting.title, posting.company) == ("Köchin", "Beck")
+
+
+def test_a_file_in_a_folder_is_known_by_the_fields_that_were_named(tmp_path):
+    (tmp_path / "a.json").write_text('[{"Aufgabe": "Koch"}]')
+    (tmp_path / "b.json").write_text('[{"name": "app"}]')
+    reader = read_postings(tmp_path, columns={"Aufgabe": "title"})
+    assert [posting.title for posting in reader] == ["Koch"]
+    assert reader.report.ignored.total() == 1

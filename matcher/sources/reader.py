@@ -21,6 +21,7 @@ from matcher.sources.recognition import (
     as_utf_8,
     is_gzip,
     json_kind,
+    names_columns,
     needs_second_line,
     recognise,
 )
@@ -196,8 +197,12 @@ class PostingReader(Iterator[Posting]):
             stream = as_utf_8(start, stream)
             start = _look(stream)
         if source is None:
-            source = self._sources[recognise(*_first_lines(start))]
-        if not is_chosen and source.holds_postings and not source.holds_postings(start):
+            source = self._sources[recognise(*_first_lines(start), self._columns)]
+        if (
+            not is_chosen
+            and source.holds_postings
+            and not (source.holds_postings(start) or names_columns(start, self._columns))
+        ):
             self.report.ignored[suffix] += 1
             return
         if source.name == "json":
@@ -222,10 +227,10 @@ class PostingReader(Iterator[Posting]):
             buffered = as_utf_8(first, buffered)
             self.report.add_changes(name, 1, ["not UTF-8: read as utf-16"])
             start = first = _line_that_is_not_blank(buffered)
-        kind = recognise(first, b"")
+        kind = recognise(first, b"", self._columns)
         if needs_second_line(first):
             start += (second := _line_that_is_not_blank(buffered))
-            kind = recognise(first, second)
+            kind = recognise(first, second, self._columns)
         source = self._sources[kind]
         read = source.read_stream or source.read
         rejoined = io.BufferedReader(Rejoined(start, buffered))

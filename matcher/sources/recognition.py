@@ -6,8 +6,10 @@ import codecs
 import io
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 
+from matcher.errors import PostingError
 from matcher.sources.compression import GZIP_START
 
 __all__: Final = [
@@ -19,6 +21,7 @@ __all__: Final = [
     "holds_json_postings",
     "is_gzip",
     "json_kind",
+    "names_columns",
     "needs_second_line",
     "recognise",
 ]
@@ -29,6 +32,7 @@ LOOK: Final = 1 << 16
 _LONGEST_FIRST: Final = 2_000
 """Bytes in the first line of JSON that is spread over lines; a longer one is a line of JSON Lines."""
 
+_NO_COLUMNS: Final[Mapping[str, str]] = {}
 _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LIST: Final = rb'"(?:jobs|results|postings|data|items|jobPostings|@graph|itemListElement)"\s*:\s*\['
@@ -205,8 +209,14 @@ def needs_second_line(first: bytes) -> bool:
     return start.startswith((b"<?xml", b"<!--"))
 
 
-def recognise(first: bytes, second: bytes) -> str:
+def recognise(first: bytes, second: bytes, columns: Mapping[str, str] = _NO_COLUMNS) -> str:
     """Return the name of the format that starts with these two lines.
+
+    Parameters
+    ----------
+    first, second : bytes
+    columns : mapping of str to str
+        Name of a column -> name of a field, for tables whose columns have names of their own.
 
     Examples
     --------
@@ -224,14 +234,31 @@ def recognise(first: bytes, second: bytes) -> str:
         )
     if start.startswith(b"---"):
         return "markdown"
-    return "csv" if _is_header(start) else "markdown"
+    return "csv" if _is_header(start, columns) else "markdown"
 
 
-def _is_header(line: bytes) -> bool:
+def names_columns(start: bytes, columns: Mapping[str, str]) -> bool:
+    """Return whether JSON or XML holds a field with a name that was given by hand.
+
+    Examples
+    --------
+    >>> names_columns(b'{"Stelle": "Koch"}', {"Stelle": "title"})
+    True
+    """
+    return any(
+        sign % column.encode("utf-8", "replace") in start for column in columns for sign in (b'"%s"', b"<%s")
+    )
+
+
+def _is_header(line: bytes, columns: Mapping[str, str]) -> bool:
     from matcher.sources.names import names_text
+    from matcher.text import decode
 
-    text = line.decode("utf-8", "replace").strip()
+    try:
+        text = decode(line).text.strip()
+    except PostingError:
+        text = line.decode("utf-8", "replace").strip()
     if text.lower().startswith("sep=") and len(text) <= 5:
         return True
-    cells = (tuple(cell.strip().strip('"').strip() for cell in text.split(sign)) for sign in ",;\t|")
-    return any(len(row) > 1 and names_text(row) for row in cells)
+    rows = ([cell.strip().strip('"').strip() for cell in text.split(sign)] for sign in ",;\t|")
+    return any(len(row) > 1 and names_text(tuple(columns.get(cell, cell) for cell in row)) for row in rows)
