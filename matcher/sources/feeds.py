@@ -34,6 +34,7 @@ _XML_ENTITIES: Final = frozenset(("amp", "lt", "gt", "quot", "apos"))
 _RENAMED: Final[Mapping[str, str]] = {
     "encoded": "body",
     "content": "body",
+    "jobDescriptions": "body",
     "pubDate": "timestamp",
     "published": "timestamp",
     "issued": "timestamp",
@@ -172,7 +173,7 @@ class _Items:
             self._size += len(local)
             self._text.append(f"<{local}>" if self._size <= LARGEST_POSTING else "")
         elif self._text and not self._text[-1].isspace():
-            self._text.append(" ")
+            self._text.append("\n" if self._field == "jobDescriptions" else " ")
 
     def _start_link(self, attributes: Mapping[str, str]) -> None:
         if attributes.get("rel", "alternate") == "alternate":
@@ -235,4 +236,7 @@ class _Items:
             return PostingError(error.reason, line=self._line)
         if "body" in fields and "description" in fields:  # the first is the whole, the second its start
             fields.setdefault("summary", fields.pop("description"))
-        return RawPosting(name_fields(fields), self._line, f"{self._name}:{self._line}", changes)
+        named = name_fields(fields)
+        if not named.get("title") and named.get("name"):
+            named["title"] = named.pop("name")
+        return RawPosting(named, self._line, f"{self._name}:{self._line}", changes)

@@ -28,16 +28,16 @@ ALIASES: Final[Mapping[str, str]] = {
     "id": "jobid reference referencenumber jobreference requisitionid guid ref",
     "title": "jobtitle positiontitle position role",
     "companyName": "company employer employername organisation organization hiringorganization "
-    "organisationname organizationname advertiser",
-    "location": "joblocation locationname place",
+    "organisationname organizationname advertiser subcompany",
+    "location": "joblocation locationname place candidaterequiredlocation office",
     "hashtags": "tags keywords",
     "jobType": "employmenttype contracttype worktype jobtypes",
     "timestamp": "dateposted posteddate posted postedat postedon date publishedat published "
-    "publicationdate datepublished publisheddate pubdate createdat listedat",
+    "publicationdate datepublished publisheddate pubdate createdat listedat created",
     "validThrough": "validuntil expires expirydate expirationdate closingdate deadline applicationdeadline",
     "summary": "shortdescription excerpt teaser abstract",
     "body": "description jobdescription fulldescription contenthtml contenttext content text advert details",
-    "url": "joburl link href permalink jobpostingurl absoluteurl",
+    "url": "joburl link href permalink jobpostingurl absoluteurl redirecturl",
     "applyUrl": "applicationurl applylink applicationlink",
     "companyWebsite": "companyurl employerurl",
     "logoUrl": "logo companylogo",
@@ -77,6 +77,7 @@ _REMOTE: Final = frozenset(
     ("remote", "isremote", "telecommuting", "telecommute", "remotework", "fullyremote")
 )
 _YES: Final = frozenset(("yes", "y", "true", "1", "remote", "fully remote", "ja"))
+_MAY_BE_OBJECTS: Final = frozenset(("companyName", "location"))
 _STATES: Final = frozenset(("published", "draft", "closed", "archived", "open", "active", "live"))
 """What a ``state`` may say of a job: then it is no region."""
 
@@ -210,6 +211,7 @@ def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     plan = _plan(tuple(fields))
     named: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     parts: dict[str, tuple[str, Any]] = {}
     for key, value in fields.items():
         name = plan.get(key, key)
@@ -220,7 +222,11 @@ def name_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
         else:
             if key in plan and name not in ("pay", "hashtags") and isinstance(value, list):
                 value = _join(value)  # noqa: PLW2901 - several job types are one text
+            if key in plan and name in _MAY_BE_OBJECTS and isinstance(value, dict):
+                objects[f"{key}AsWritten" if key == name else key] = value
+                value = value.get("display_name") or value.get("name")  # noqa: PLW2901 - its text
             named[name] = value
+    named |= {key: value for key, value in objects.items() if key not in named}
     _add_country(named, parts)
     place = [parts[name][1] for name in sorted(parts) if name.startswith("location") and parts[name][1]]
     if place and not named.get("location") and all(isinstance(part, str) for part in place):
