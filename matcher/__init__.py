@@ -33,11 +33,11 @@ from matcher.errors import (
     SourceError,
     UnknownPostingError,
 )
-from matcher.posting import Posting
-from matcher.profile import Profile
 
 if TYPE_CHECKING:
     from matcher.cv import read_cv
+    from matcher.posting import Posting
+    from matcher.profile import Profile
     from matcher.ranker import Matcher
     from matcher.recommendation import Contribution, Recommendation, Recommendations
     from matcher.sources import read_postings
@@ -75,6 +75,8 @@ __all__: Final = [
 _MODULES: Final = {
     "Contribution": "matcher.recommendation",
     "Matcher": "matcher.ranker",
+    "Posting": "matcher.posting",
+    "Profile": "matcher.profile",
     "Recommendation": "matcher.recommendation",
     "Recommendations": "matcher.recommendation",
     "read_cv": "matcher.cv",
