@@ -26,25 +26,28 @@ __all__: Final = [
 
 ALIASES: Final[Mapping[str, str]] = {
     "id": "jobid reference referencenumber jobreference requisitionid guid ref",
-    "title": "jobtitle positiontitle position role",
+    "title": "jobtitle positiontitle position role stellenbezeichnung stellentitel jobtitel",
     "companyName": "company employer employername organisation organization hiringorganization "
-    "organisationname organizationname advertiser subcompany",
-    "location": "joblocation locationname place candidaterequiredlocation office",
-    "hashtags": "tags keywords",
+    "organisationname organizationname advertiser subcompany firma unternehmen arbeitgeber",
+    "location": "joblocation locationname place candidaterequiredlocation office arbeitsort standort",
+    "hashtags": "tags keywords schlagworte schlagwörter",
     "jobType": "employmenttype contracttype worktype jobtypes",
     "timestamp": "dateposted posteddate posted postedat postedon date publishedat published "
+    "veröffentlicht veröffentlichtam datum "
     "publicationdate datepublished publisheddate pubdate createdat listedat created",
-    "validThrough": "validuntil expires expirydate expirationdate closingdate deadline applicationdeadline",
+    "validThrough": "validuntil expires expirydate expirationdate closingdate deadline "
+    "applicationdeadline bewerbungsfrist",
     "summary": "shortdescription excerpt teaser abstract",
-    "body": "description jobdescription fulldescription contenthtml contenttext content text advert details",
+    "body": "description jobdescription fulldescription contenthtml contenttext content text advert details "
+    "stellenbeschreibung beschreibung",
     "url": "joburl link href permalink jobpostingurl absoluteurl redirecturl",
     "applyUrl": "applicationurl applylink applicationlink",
     "companyWebsite": "companyurl employerurl",
     "logoUrl": "logo companylogo",
-    "pay": "salary basesalary salaryrange compensation wage",
-    "location/1": "city town locality",
-    "location/2": "state region province county",
-    "location/3": "country countrycode",
+    "pay": "salary basesalary salaryrange compensation wage gehalt",
+    "location/1": "city town locality ort stadt",
+    "location/2": "state region province county bundesland",
+    "location/3": "country countrycode land",
     "pay/minimum": "salarymin minsalary minimumsalary salaryfrom payminimum",
     "pay/maximum": "salarymax maxsalary maximumsalary salaryto paymaximum",
     "pay/currency": "salarycurrency currency paycurrency",

@@ -19,6 +19,8 @@ __all__: Final = ["DELIMITERS", "read_table"]
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 MOST_COLUMNS: Final = 1_000
+SHOWN_COLUMNS: Final = 5
+"""Columns that are named when none of them is known."""
 MOST_BLANK_ROWS: Final = 100_000
 MOST_OPEN_QUOTES: Final = 20
 """Quotes that never end, in one file, before the rest is left: each costs another look at a megabyte."""
@@ -116,10 +118,16 @@ def _column_names(cells: list[str], columns: Mapping[str, str]) -> list[str]:
         raise PostingError(f"two columns are named {twice[:60]!r}: rename one")
     if not _known_columns(keys, columns):
         raise PostingError(
-            "the first row names no column that is a title or a text; say which one is, "
+            f"the first row names no column that is a title or a text (it has {_first(keys)}); "
+            "say which one is, "
             'as columns={"Stelle": "title"} or --column "Stelle=title"'
         )
     return keys
+
+
+def _first(keys: list[str]) -> str:
+    shown = ", ".join(repr(key[:40]) for key in keys[:SHOWN_COLUMNS])
+    return shown + (", ..." if len(keys) > SHOWN_COLUMNS else "")
 
 
 def _read_row(
