@@ -69,9 +69,9 @@ pays = st.builds(
     st.sampled_from(["", "hour", "Year", "shift"]) | st.text(max_size=5).filter(str.isprintable),
 )
 moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))
+OTHERS = ["company", "date", "description"]
 names = wild | st.sampled_from(
-    ["salary", "baseSalary", "payAsWritten", "remote", EXACT_FIELD, "content", "handler"]
-    + ["company", "date", "description"]
+    ["salary", "baseSalary", "payAsWritten", "remote", EXACT_FIELD, "content", "handler", *OTHERS]
 )
 postings = st.builds(
     Posting,

@@ -101,8 +101,8 @@ def verify(model: str | None, every: bool, as_json: bool, key: bytes | None) -> 
             if not verified.problems:
                 write_line(
                     printable(
-                        f"{path}: generation {verified.generation} is sound: {count_postings(verified.postings)}, "
-                        f"{verified.files:,} files, {verified.bytes:,} bytes"
+                        f"{path}: generation {verified.generation} is sound: "
+                        f"{count_postings(verified.postings)}, {verified.files:,} files, {verified.bytes:,} bytes"
                     )
                 )
     for problem in problems:
