@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from matcher.errors import PostingError
@@ -20,6 +20,9 @@ LISTS: Final = frozenset(
 )
 """Names under which a document may hold its list of postings."""
 
+_FRAMES: Final = LISTS | {"response", "result"}
+"""Names under which a document may hold an object with that list."""
+
 _NOT_JSON: Final = "not JSON: expected a list of postings, or an object"
 
 
@@ -28,9 +31,10 @@ def read_json_documents(
 ) -> Iterator[RawPosting | PostingError]:
     """Yield the postings of a JSON document, or of several after each other.
 
-    A document is a list of objects, an object with such a list under one of the names in `LISTS`, or one
-    posting. It is read piece by piece: what is broken, or larger than a posting may be, is rejected with its
-    line, and the rest goes on. What each object is, `matcher.sources.shapes` decides.
+    A document is a list of objects, an object with such a list under one of the names in `LISTS` (also one
+    level down, as in ``{"data": {"jobs": []}}``), or one posting. It is read piece by piece: what is broken,
+    or larger than a posting may be, is rejected with its line, and the rest goes on. What each object is,
+    `matcher.sources.shapes` decides.
 
     Parameters
     ----------
@@ -68,6 +72,7 @@ def read_json_documents(
             else:
                 raise PostingError(_NOT_JSON, line=scanner.line)
     except PostingError as error:
+        is_empty = False
         yield error
     if is_empty:
         yield PostingError("the file is empty", line=1)
@@ -134,35 +139,49 @@ def _read_value(value: Value, frame: _Frame, around: dict[str, Any]) -> Iterator
 def _read_object(scanner: JsonScanner, frame: _Frame) -> Iterator[RawPosting | PostingError]:
     start = scanner.line
     scanner.skip()
-    kept, has_list = _Kept(start), False
+    kept = _Kept(start)
+    if (yield from _read_members(scanner, frame, kept, start, may_nest=True)):
+        return
+    if kept.is_large:
+        yield PostingError(f"more than {LARGEST_POSTING:,} bytes and no list of postings", line=start)
+    else:
+        yield from _read_value(Value(kept.whole(), start, is_whole=True), frame, {})
+
+
+def _read_members(
+    scanner: JsonScanner, frame: _Frame, kept: _Kept, start: int, *, may_nest: bool
+) -> Generator[RawPosting | PostingError, None, bool]:
+    """Yield the postings in the list of an object, keep everything else; return whether there was one."""
+    has_list = False
     while (sign := scanner.next_sign()) != b"}":
         if not sign:
             raise PostingError("the file is cut off within this object", line=start)
         value = scanner.take_value()
         if not value.is_whole:
             raise PostingError("the file is cut off within this object", line=start)
-        if sign == b'"' and scanner.next_sign() == b":" and _text_of(value.data) in LISTS:
+        if sign == b'"' and scanner.next_sign() == b":" and (key := _text_of(value.data)) in _FRAMES:
             around = kept.members()
             kept.add(value.data, value.line)
             kept.add(b":", scanner.line)
             scanner.skip()
-            scanner.next_sign()
-            if scanner.lists_objects():
+            inner = scanner.next_sign()
+            if key in LISTS and scanner.lists_objects():
                 if has_list:
                     yield PostingError("a second list of postings in one object", line=scanner.line)
                 entries = _read_list(scanner, frame, around)
                 yield from _without_others(entries) if b"@graph" in value.data else entries
                 kept.add(b"[]", scanner.line)
                 has_list = True
+            elif may_nest and inner == b"{":
+                kept.add(b"{", scanner.line)
+                scanner.skip()
+                found = yield from _read_members(scanner, frame, kept, start, may_nest=False)
+                kept.add(b"}", scanner.line)
+                has_list = has_list or found
         else:
             kept.add(value.data, value.line)
     scanner.skip()
-    if has_list:
-        return
-    if kept.is_large:
-        yield PostingError(f"more than {LARGEST_POSTING:,} bytes and no list of postings", line=start)
-    else:
-        yield from _read_value(Value(kept.whole(), start, is_whole=True), frame, {})
+    return has_list
 
 
 class _Kept:
