@@ -102,7 +102,8 @@ def verify(model: str | None, every: bool, as_json: bool, key: bytes | None) -> 
                 write_line(
                     printable(
                         f"{path}: generation {verified.generation} is sound: "
-                        f"{count_postings(verified.postings)}, {verified.files:,} files, {verified.bytes:,} bytes"
+                        f"{count_postings(verified.postings)}, "
+                        f"{verified.files:,} files, {verified.bytes:,} bytes"
                     )
                 )
     for problem in problems:
