@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint model bench judged speed clean
+.PHONY: demo test lint model bench judged speed quality clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/matcher rank examples/cvs/nurse-aoife.txt --model models/demo -k 5
@@ -30,6 +30,11 @@ judged: $(VENV)/demo.stamp
 # Beside named peers at 10,000 postings made from seeds/; docs/performance.md has other sizes.
 speed: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/speed.py 10000
+
+# How well postings are ranked, on public judged sets in the folder SOURCE; rewrites docs/quality.md.
+SOURCE ?= ../shared/data
+quality: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks.quality $(SOURCE) --write docs/quality.md
 
 $(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,353 @@
+"""How well postings are ranked, on judged sets of other people, beside named peers.
+
+    python benchmarks/quality.py ../shared/data            prints a table a task
+    python benchmarks/quality.py ../shared/data --task job_titles --write docs/quality.md
+
+Every task is the same to every system: documents with an id and text, queries with text, and what fits each.
+The systems rank all documents of a task (within a group where the task says so); ties break by id. Means come
+with a 95 % bootstrap interval over queries, differences to the words of scikit-learn with a paired one.
+"""
+
+import argparse
+import csv
+import gzip
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from benchmarks.tables import table
+from matcher import Matcher, Posting
+from matcher.evaluate import bootstrap_interval, paired_interval, parse_measure
+from matcher.features import HashtagBlock, TextBlock
+from matcher.mojibake import repair
+
+SEED = 0
+DEEPEST = 3_000
+"""Documents of a ranking that are looked at, those of score 0 among them: all of job_titles."""
+FEWEST_IN_STATE = 10
+MARKS = "<!-- {name} begin -->", "<!-- {name} end -->"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A text, what fits it, and which documents it is ranked among (all when empty)."""
+
+    text: str
+    fitting: frozenset[str]
+    group: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Documents and queries with known answers."""
+
+    about: str
+    measures: tuple[str, ...]
+    documents: Mapping[str, tuple[str, str]]
+    """Title and body by id."""
+    queries: Mapping[str, Query]
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+# --- tasks ------------------------------------------------------------------------------------------
+
+
+def read_titles(folder: Path) -> Task:
+    """Titles against titles, judged by people. Development: queries whose id's SHA-256 is even."""
+    documents = {row[0]: (row[1], "") for row in _rows(folder / "corpus_documents.tsv")}
+    fitting: dict[str, set[str]] = defaultdict(set)
+    for query, _, document, _ in _rows(folder / "annotations.tsv"):
+        fitting[query].add(document)
+    queries = {
+        name: Query(text, frozenset(fitting[name]), part="test" if _is_odd(name) else "development")
+        for name, text in _rows(folder / "queries.tsv")
+    }
+    about = "titles -> titles; 105 queries, 2,619 titles, judged by people (Zbib et al. 2022)"
+    return Task(about, ("map", "ndcg@10"), documents, queries)
+
+
+def read_skills(folder: Path) -> Task:
+    """Sentences of adverts against the labels of a taxonomy of skills."""
+    labels = (folder / "skills_en_label.txt").read_text(encoding="utf-8").split("\n")
+    documents = {f"{number:05}": (label, "") for number, label in enumerate(labels) if label}
+    by_label = {label: number for number, (label, _) in documents.items()}
+    queries: dict[str, Query] = {}
+    for part in ("tech", "house"):
+        fitting: dict[str, set[str]] = defaultdict(set)
+        with (folder / f"{part}_validation_annotations.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row["label"] in by_label:
+                    fitting[row["sentence"]].add(by_label[row["label"]])
+        for number, (sentence, labels_of) in enumerate(fitting.items()):
+            queries[f"{part}-{number:03}"] = Query(sentence, frozenset(labels_of), part=part)
+    about = "sentences -> 13,896 skills, annotated by people (Decorte et al. 2022, 2023; validation parts)"
+    return Task(about, ("rp@5", "mrr"), documents, queries)
+
+
+def read_views(folder: Path) -> Task:
+    """Past job titles against the titles of the adverts that the person looked at, in the same state."""
+    past: dict[str, list[str]] = defaultdict(list)
+    for row in _records(folder / "Experience.csv.gz"):
+        if row["Position.Name"] not in ("", "NA"):
+            past[row["Applicant.ID"]].append(row["Position.Name"])
+    documents: dict[str, tuple[str, str]] = {}
+    groups: dict[str, set[str]] = defaultdict(set)
+    viewed: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in _records(folder / "Job_Views.csv.gz"):
+        title = row["Position"] if row["Position"] not in ("", "NA") else row["Title"]
+        documents[row["Job.ID"]] = (title, "")
+        groups[row["State.Code"]].add(row["Job.ID"])
+        viewed[row["Applicant.ID"], row["State.Code"]].add(row["Job.ID"])
+    queries = {
+        f"{person}-{state}": Query(". ".join(past[person]), frozenset(jobs), state)
+        for (person, state), jobs in sorted(viewed.items())
+        if past.get(person) and len(groups[state]) >= FEWEST_IN_STATE
+    }
+    about = (
+        "past titles -> viewed titles within the state; views, not judgements: place and popularity dominate"
+    )
+    frozen = {state: frozenset(ids) for state, ids in groups.items()}
+    return Task(about, ("ndcg@10", "mrr"), documents, queries, frozen)
+
+
+OCCUPATIONS = {
+    "Data Science": r"data scien|machine learning",
+    "Business Analyst": r"business (?:data |intelligence )?analyst",
+    "Database": r"database|sql",
+    "Python Developer": r"python",
+    "ETL Developer": r"\betl\b|data engineer",
+    "Hadoop": r"hadoop|big data|spark",
+    "Sales": r"\bsales\b|account (?:manager|executive)",
+    "HR": r"\bhr\b|human resources|recruit|people analyst",
+    "Operations Manager": r"operations? (?:manager|analyst)",
+    "PMO": r"project manager|programme manager|\bpmo\b",
+    "Health and fitness": r"physio|dieti|nutrition|fitness|health (?:coach|trainer|improvement)",
+    "Java Developer": r"\bjava\b|software (?:engineer|developer)",
+    "Testing": r"\btest(?:er|ing)?\b|\bqa\b|quality assurance",
+}
+"""Category of a CV -> what the title of an advert of that occupation holds."""
+
+
+def read_cvs(folder: Path, postings: Path) -> Task:
+    """Whole CVs against whole adverts whose titles are withheld.
+
+    An advert fits a CV when its title, which no system sees, names the occupation of the CV's category. That
+    is cheap and coarse: it can show that CVs find their trade by what adverts describe, not which of two data
+    scientists' posts suits better, and it misses adverts of the trade under other titles.
+    """
+    documents: dict[str, tuple[str, str]] = {}
+    titles: dict[str, str] = {}
+    for name in ("DataAnalyst", "DataScientist"):
+        for number, row in enumerate(_records(postings / f"{name}.csv.gz")):
+            if row["description"].strip():
+                key = f"{name}-{number:04}"
+                documents[key], titles[key] = ("", repair(row["description"])), row["title"]
+    with gzip.open(postings / "health_jobs.jsonl.gz", "rt", encoding="utf-8") as file:
+        for line in file:
+            record = json.loads(line)
+            key = f"health-{record['id']}"
+            documents[key], titles[key] = ("", repair(record["description"])), record["title"]
+    queries = {}
+    for number, row in enumerate(_records(folder / "cvs.csv.gz")):
+        pattern = OCCUPATIONS.get(row["Category"])
+        if pattern:
+            found = re.compile(pattern, re.IGNORECASE)
+            fitting = frozenset(key for key, title in titles.items() if found.search(title))
+            queries[f"cv-{number:03}"] = Query(repair(row["Resume"]), fitting)
+    about = "CVs -> adverts without titles; an advert fits when its withheld title names the CV's occupation"
+    return Task(about, ("ndcg@10", "p@10"), documents, queries)
+
+
+TASKS: Mapping[str, Callable[[Path], Task]] = {
+    "job_titles": lambda source: read_titles(source / "job_titles"),
+    "skills": lambda source: read_skills(source / "skills"),
+    "job_views": lambda source: read_views(source / "job_views"),
+    "cvs": lambda source: read_cvs(source / "cvs", source / "postings"),
+}
+
+
+def _rows(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def _records(path: Path) -> list[dict[str, str]]:
+    csv.field_size_limit(1 << 24)
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _is_odd(name: str) -> bool:
+    return bool(hashlib.sha256(name.encode()).digest()[-1] % 2)
+
+
+# --- systems ----------------------------------------------------------------------------------------
+
+Rankings = Mapping[str, Sequence[str]]
+
+
+def rank_by_scores(task: Task, score: Callable[[Sequence[str]], np.ndarray]) -> Rankings:
+    """Rank by a function from texts to scores, shape (texts, documents)."""
+    ids = np.array(list(task.documents))
+    rankings = {}
+    for name, query in task.queries.items():
+        values = score([query.text])[0]
+        order = np.lexsort((ids, -values))
+        allowed = task.groups.get(query.group)
+        ranked = [ids[i] for i in order if allowed is None or ids[i] in allowed]
+        rankings[name] = ranked[:DEEPEST]
+    return rankings
+
+
+def by_scikit_learn(task: Task, **options: object) -> Rankings:
+    """Cosine of TF-IDF, by scikit-learn."""
+    vectorizer = TfidfVectorizer(**options)
+    matrix = vectorizer.fit_transform(_texts(task))
+    return rank_by_scores(task, lambda texts: (matrix @ vectorizer.transform(texts).T).T.toarray())
+
+
+def by_bm25(task: Task) -> Rankings:
+    """BM25 (k1 1.5, b 0.75), by bm25s with its English stop words."""
+    import bm25s
+
+    index = bm25s.BM25()
+    index.index(bm25s.tokenize(_texts(task), stopwords="en", show_progress=False), show_progress=False)
+
+    def score(texts: Sequence[str]) -> np.ndarray:
+        words = bm25s.tokenize(texts, stopwords="en", return_ids=False, show_progress=False)[0]
+        if not words:
+            return np.zeros((1, len(task.documents)))
+        return index.get_scores(words)[None, :]
+
+    return rank_by_scores(task, score)
+
+
+def by_matcher(task: Task, blocks: Sequence[object] | None = None) -> Rankings:
+    """The library, with its default blocks unless others are given."""
+    rankings: dict[str, Sequence[str]] = {}
+    for group, ids in (task.groups or {"": frozenset(task.documents)}).items():
+        asked = {name: query for name, query in task.queries.items() if query.group == group}
+        if not asked:
+            continue
+        # Learned from all documents, as the others do; a group is what is left of them.
+        postings = [Posting(id=key, title=title, body=body) for key, (title, body) in task.documents.items()]
+        matcher = Matcher.fit(postings) if blocks is None else Matcher.fit(postings, blocks=blocks)
+        if len(ids) < len(matcher):
+            matcher.remove([key for key in task.documents if key not in ids])
+        found = matcher.recommend_many([query.text for query in asked.values()], k=DEEPEST)
+        for name, ranking in zip(asked, found, strict=True):
+            rankings[name] = [item.posting.id for item in ranking]
+    return rankings
+
+
+SYSTEMS: Mapping[str, Callable[[Task], Rankings]] = {
+    "scikit-learn, words": by_scikit_learn,
+    "scikit-learn, characters 3-5": partial(
+        by_scikit_learn, analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True
+    ),
+    "BM25 (bm25s)": by_bm25,
+    "matcher, text alone": partial(by_matcher, blocks=(TextBlock(1.0),)),
+    "matcher, text and hashtags": partial(by_matcher, blocks=(TextBlock(0.7), HashtagBlock(0.3))),
+    "matcher, default": by_matcher,
+}
+BASELINE = next(iter(SYSTEMS))
+
+
+def _texts(task: Task) -> list[str]:
+    return [f"{title}\n{body}" for title, body in task.documents.values()]
+
+
+# --- tables -----------------------------------------------------------------------------------------
+
+
+def measure_task(task: Task, systems: Iterable[str]) -> str:
+    """Return a task's table in Markdown."""
+    parts = [*dict.fromkeys(query.part for query in task.queries.values())]
+    parts = [*parts, ""] if parts != [""] else [""]
+    values: dict[str, dict[str, dict[str, float]]] = {}
+    for system in systems:
+        rankings = SYSTEMS[system](task)
+        values[system] = {
+            name: {
+                query: parse_measure(name)(rankings[query], dict.fromkeys(asked.fitting, 1))
+                for query, asked in task.queries.items()
+                if asked.fitting
+            }
+            for name in task.measures
+        }
+    rows = []
+    for system, measured in values.items():
+        cells = [system]
+        for name in task.measures:
+            for part in parts:
+                own = [value for query, value in measured[name].items() if _is_in(task, query, part)]
+                low, high = bootstrap_interval(own, seed=SEED)
+                mean = sum(own) / len(own)
+                cells.append(f"{mean:.3f} [{low:.3f}, {high:.3f}]")
+        gain = "-"
+        if system != BASELINE and BASELINE in values:
+            first = task.measures[0]
+            queries = list(measured[first])
+            ours = [measured[first][query] for query in queries]
+            theirs = [values[BASELINE][first][query] for query in queries]
+            low, high = paired_interval(ours, theirs, seed=SEED)
+            mean = (sum(ours) - sum(theirs)) / len(queries)
+            gain = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+        rows.append([*cells, gain])
+    headings = [
+        "system",
+        *(f"{name}{', ' * bool(part)}{part or ''}" for name in task.measures for part in parts),
+    ]
+    if len(parts) > 1:
+        headings = [
+            heading if "," in heading else f"{heading}, all" if heading != "system" else heading
+            for heading in headings
+        ]
+    return table([*headings, f"{task.measures[0]}, gain"], rows)
+
+
+def _is_in(task: Task, query: str, part: str) -> bool:
+    return not part or task.queries[query].part == part
+
+
+def main() -> None:
+    """Measure tasks and print, or write, their tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("source", type=Path, help="folder with job_titles, skills, job_views, cvs, postings")
+    parser.add_argument("--task", action="append", choices=list(TASKS))
+    parser.add_argument("--system", action="append", choices=list(SYSTEMS))
+    parser.add_argument(
+        "--write", type=Path, metavar="DOCUMENT", help="replace the sections of the tasks in it"
+    )
+    options = parser.parse_args()
+    for name in options.task or TASKS:
+        task = TASKS[name](options.source)
+        found = measure_task(task, options.system or SYSTEMS)
+        shown = f"{task.about}; {len(task.queries):,} queries, {len(task.documents):,} documents\n\n{found}"
+        print(f"\n{name}: {shown}", flush=True)
+        if options.write:
+            write_section(options.write, name, shown)
+
+
+def write_section(document: Path, name: str, content: str) -> None:
+    """Replace what stands between the marks of a section."""
+    begin, end = (mark.format(name=name) for mark in MARKS)
+    text = document.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{document} has no section {name!r}: add {begin} and {end}")
+    document.write_text(f"{before}{begin}\n{content}\n{end}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
