@@ -27,7 +27,7 @@ _LIMITS: Final[Mapping[str, Any]] = {
     "run_length_maximum_output_length": 16 << 20,
     "array_based_stream_maximum_output_length": 16 << 20,
     "stream_decoding_work_maximum_length": 64 << 20,
-    "stream_parsing_work_maximum_count": 100_000,
+    "stream_parsing_work_maximum_count": 60_000,
     "xform_maximum_invocations_per_extraction": 500,
 }
 """For one stream or page; pypdf's own limits are for books and plans.
