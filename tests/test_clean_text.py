@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from matcher.mojibake import is_suspicious, repair
 
-# The same examples on every run: a rare word that repair takes for broken is news, not a reason to stop others.
+# The same examples on every run: a rare word that is taken for broken is news, not a reason to stop others.
 PROPERTY = settings(max_examples=300, deadline=None, derandomize=True)
 
 SENTENCES = {

@@ -14,7 +14,17 @@ from matcher.sources.entry import RawPosting
 from matcher.sources.fields import build_any_posting, build_posting
 from matcher.sources.plain import plain_posting
 
-NAMES = [*RECORD_NAMES.values(), "company", "posted", "date", "description", "salary", "baseSalary", "reference", "exactFields"]
+NAMES = [
+    *RECORD_NAMES.values(),
+    "company",
+    "posted",
+    "date",
+    "description",
+    "salary",
+    "baseSalary",
+    "reference",
+    "exactFields",
+]
 TEXTS = st.sampled_from(
     [
         "",
