@@ -15,16 +15,18 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from benchmarks.tables import table
 from matcher import Matcher, Posting
+from matcher.analyzer import analyze
 from matcher.evaluate import bootstrap_interval, paired_interval, parse_measure
 from matcher.features import HashtagBlock, TextBlock
 from matcher.mojibake import repair
@@ -212,7 +214,7 @@ def by_scikit_learn(task: Task, **options: object) -> Rankings:
     """Cosine of TF-IDF, by scikit-learn."""
     vectorizer = TfidfVectorizer(**options)
     matrix = vectorizer.fit_transform(_texts(task))
-    return rank_by_scores(task, lambda texts: (matrix @ vectorizer.transform(texts).T).T.toarray())
+    return rank_by_scores(task, partial(_cosines, vectorizer, matrix))
 
 
 def by_bm25(task: Task) -> Rankings:
@@ -249,11 +251,42 @@ def by_matcher(task: Task, blocks: Sequence[object] | None = None) -> Rankings:
     return rankings
 
 
+def by_vectors(task: Task, path: Path, *, words: float = 0.0, characters: float = 0.0) -> Rankings:
+    """Cosine of summed word vectors, from a table of `models/build_word_vectors.py`, mixed with TF-IDF.
+
+    Shares are of words and of characters; the vectors have the rest. Nothing is learned from the task but
+    the frequencies of words and characters.
+    """
+    table_of = np.load(path, allow_pickle=False)
+    vectors = table_of["vectors"].astype(np.float32)
+    places = {word: place for place, word in enumerate(table_of["words"].tolist())}
+
+    def embed(texts: Sequence[str]) -> np.ndarray:
+        known = [[places[word] for word in analyze(text) if word in places] for text in texts]
+        rows = np.stack([vectors[some].sum(axis=0) for some in known])
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+    documents = embed(_texts(task))
+    mixed: list[tuple[float, Callable[[Sequence[str]], np.ndarray]]] = [
+        (1 - words - characters, lambda texts: embed(texts) @ documents.T)
+    ]
+    for share, options in ((words, {}), (characters, CHARACTERS)):
+        if share:
+            vectorizer = TfidfVectorizer(**options)
+            matrix = vectorizer.fit_transform(_texts(task))
+            mixed.append((share, partial(_cosines, vectorizer, matrix)))
+    return rank_by_scores(task, lambda texts: sum(share * score(texts) for share, score in mixed))
+
+
+def _cosines(vectorizer: TfidfVectorizer, matrix: Any, texts: Sequence[str]) -> np.ndarray:
+    return (matrix @ vectorizer.transform(texts).T).T.toarray()
+
+
+CHARACTERS: Mapping[str, Any] = {"analyzer": "char_wb", "ngram_range": (3, 5), "sublinear_tf": True}
+
 SYSTEMS: Mapping[str, Callable[[Task], Rankings]] = {
     "scikit-learn, words": by_scikit_learn,
-    "scikit-learn, characters 3-5": partial(
-        by_scikit_learn, analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True
-    ),
+    "scikit-learn, characters 3-5": partial(by_scikit_learn, **CHARACTERS),
     "BM25 (bm25s)": by_bm25,
     "matcher, text alone": partial(by_matcher, blocks=(TextBlock(1.0),)),
     "matcher, text and hashtags": partial(by_matcher, blocks=(TextBlock(0.7), HashtagBlock(0.3))),
@@ -269,13 +302,13 @@ def _texts(task: Task) -> list[str]:
 # --- tables -----------------------------------------------------------------------------------------
 
 
-def measure_task(task: Task, systems: Iterable[str]) -> str:
+def measure_task(task: Task, systems: Mapping[str, Callable[[Task], Rankings]]) -> str:
     """Return a task's table in Markdown."""
     parts = [*dict.fromkeys(query.part for query in task.queries.values())]
     parts = [*parts, ""] if parts != [""] else [""]
     values: dict[str, dict[str, dict[str, float]]] = {}
-    for system in systems:
-        rankings = SYSTEMS[system](task)
+    for system, rank in systems.items():
+        rankings = rank(task)
         values[system] = {
             name: {
                 query: parse_measure(name)(rankings[query], dict.fromkeys(asked.fitting, 1))
@@ -325,13 +358,20 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder with job_titles, skills, job_views, cvs, postings")
     parser.add_argument("--task", action="append", choices=list(TASKS))
     parser.add_argument("--system", action="append", choices=list(SYSTEMS))
+    parser.add_argument("--vectors", type=Path, metavar="FILE", help="word vectors to measure as well")
     parser.add_argument(
         "--write", type=Path, metavar="DOCUMENT", help="replace the sections of the tasks in it"
     )
     options = parser.parse_args()
+    systems = {name: SYSTEMS[name] for name in options.system or SYSTEMS}
+    if options.vectors:
+        alone = partial(by_vectors, path=options.vectors)
+        systems["word vectors"] = alone
+        systems["word vectors 0.7, words 0.1, characters 0.2"] = partial(alone, words=0.1, characters=0.2)
+        systems["word vectors 0.2, words 0.8"] = partial(alone, words=0.8)
     for name in options.task or TASKS:
         task = TASKS[name](options.source)
-        found = measure_task(task, options.system or SYSTEMS)
+        found = measure_task(task, systems)
         shown = f"{task.about}; {len(task.queries):,} queries, {len(task.documents):,} documents\n\n{found}"
         print(f"\n{name}: {shown}", flush=True)
         if options.write:

