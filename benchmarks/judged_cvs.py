@@ -16,7 +16,7 @@ from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from matcher import Matcher, Posting, Profile, read_cv, read_postings
-from matcher.evaluate import JudgedCV, ndcg, precision, read_judgements
+from matcher.evaluate import JudgedCV, ndcg, paired_interval, precision, read_judgements
 from matcher.features import HashtagBlock, TextBlock
 from matcher.text import posting_text
 
@@ -64,13 +64,6 @@ def measure(scorer: Scorer, judged: Sequence[JudgedCV]) -> np.ndarray:
     return np.array(rows, float)
 
 
-def interval(differences: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean."""
-    chosen = np.random.default_rng(0).integers(len(differences), size=(10_000, len(differences)))
-    low, high = np.percentile(differences[chosen].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
-
-
 def main() -> None:
     """Measure every variant and print the table."""
     postings = list(read_postings(ROOT / "seeds"))
@@ -102,7 +95,7 @@ def main() -> None:
     for name, scorer in variants.items():
         rows = measure(scorer, judged)
         baseline = rows[:, 0] if baseline is None else baseline
-        low, high = interval(rows[:, 0] - baseline)
+        low, high = paired_interval(rows[:, 0], baseline)
         gain = f"{(rows[:, 0] - baseline).mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         first = f"{int(rows[:, 2].sum())}/{len(rows)}"
         table.add_row(name, f"{rows[:, 0].mean():.3f}", f"{rows[:, 1].mean():.2f}", first, gain)

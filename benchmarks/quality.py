@@ -235,16 +235,16 @@ def by_bm25(task: Task) -> Rankings:
 
 def by_matcher(task: Task, blocks: Sequence[object] | None = None) -> Rankings:
     """The library, with its default blocks unless others are given."""
+    # Learned from all documents, as the others do; a group is what is left of them.
+    postings = [Posting(id=key, title=title, body=body) for key, (title, body) in task.documents.items()]
+    fitted = Matcher.fit(postings) if blocks is None else Matcher.fit(postings, blocks=blocks)
     rankings: dict[str, Sequence[str]] = {}
     for group, ids in (task.groups or {"": frozenset(task.documents)}).items():
         asked = {name: query for name, query in task.queries.items() if query.group == group}
         if not asked:
             continue
-        # Learned from all documents, as the others do; a group is what is left of them.
-        postings = [Posting(id=key, title=title, body=body) for key, (title, body) in task.documents.items()]
-        matcher = Matcher.fit(postings) if blocks is None else Matcher.fit(postings, blocks=blocks)
-        if len(ids) < len(matcher):
-            matcher.remove([key for key in task.documents if key not in ids])
+        matcher = fitted.snapshot()
+        matcher.remove([key for key in task.documents if key not in ids])
         found = matcher.recommend_many([query.text for query in asked.values()], k=DEEPEST)
         for name, ranking in zip(asked, found, strict=True):
             rankings[name] = [item.posting.id for item in ranking]
@@ -252,7 +252,7 @@ def by_matcher(task: Task, blocks: Sequence[object] | None = None) -> Rankings:
 
 
 def by_vectors(task: Task, path: Path, *, words: float = 0.0, characters: float = 0.0) -> Rankings:
-    """Cosine of summed word vectors, from a table of `models/build_word_vectors.py`, mixed with TF-IDF.
+    """Cosine of summed word vectors, from a table of `benchmarks/build_word_vectors.py`, mixed with TF-IDF.
 
     Shares are of words and of characters; the vectors have the rest. Nothing is learned from the task but
     the frequencies of words and characters.

@@ -141,6 +141,20 @@ class HeldPostings(Sequence[Posting]):
             raise UnknownPostingError(f"no posting has the id {posting_id!r}")
         return row
 
+    def holds(self, posting_id: str) -> bool:
+        """Return whether a posting has this id.
+
+        Examples
+        --------
+        >>> HeldPostings([]).holds("x")
+        False
+        """
+        try:
+            self.row(posting_id)
+        except UnknownPostingError:
+            return False
+        return True
+
     def __len__(self) -> int:
         return sum(part.size for part in self._parts)
 

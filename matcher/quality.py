@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.boosts import Boost
-from matcher.errors import OptionError, UnknownPostingError
+from matcher.errors import OptionError
 from matcher.evaluate import Interval, Measure, bootstrap_interval, paired_interval, randomisation_test
 from matcher.profile import Profile
 from matcher.recommender import Progress
@@ -378,15 +378,7 @@ def _find_fitting(
 
 
 def _held_grades(postings: HeldPostings, grades: Mapping[str, int]) -> dict[str, int]:
-    return {posting: grade for posting, grade in grades.items() if _holds(postings, posting)}
-
-
-def _holds(postings: HeldPostings, posting_id: str) -> bool:
-    try:
-        postings.row(posting_id)
-    except UnknownPostingError:
-        return False
-    return True
+    return {posting: grade for posting, grade in grades.items() if postings.holds(posting)}
 
 
 def _columns(cvs: Sequence[CVQuality], measures: int) -> NDArray[np.float64]:

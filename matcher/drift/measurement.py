@@ -228,18 +228,10 @@ def _compare_rankings(
 def _quality(
     postings: HeldPostings, ranking: tuple[PostingName, ...], judged: JudgedCV, k: int
 ) -> float | None:
-    held = {posting: grade for posting, grade in judged.grades.items() if _holds(postings, posting)}
+    held = {posting: grade for posting, grade in judged.grades.items() if postings.holds(posting)}
     if not any(held.values()):
         return None
     return ndcg([name.id for name in ranking], held, k)
-
-
-def _holds(postings: HeldPostings, posting_id: str) -> bool:
-    try:
-        postings.row(posting_id)
-    except UnknownPostingError:
-        return False
-    return True
 
 
 def _name_posting(postings: HeldPostings, posting_id: str) -> PostingName:
