@@ -199,6 +199,17 @@ class Part:
             return self
         return replace(self, deleted=np.union1d(self.deleted, rows))
 
+    def with_weights(self, weights: Sequence[float]) -> Part:
+        """Return the part with other weights of its blocks; counts, norms and places are shared.
+
+        Examples
+        --------
+        >>> Part.from_segment(Segment.from_postings([], []), [], []).with_weights([]).size
+        0
+        """
+        blocks = (replace(block, weight=w) for block, w in zip(self.index.blocks, weights, strict=True))
+        return replace(self, index=replace(self.index, blocks=tuple(blocks)), _engines={})
+
     def engine(self, name: str) -> Engine:
         """Return the engine of this name over the part, made when it is first asked for.
 

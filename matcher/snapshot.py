@@ -11,7 +11,7 @@ are integers, and each norm is summed over the same terms in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from matcher.base import Query
 from matcher.catalogue import NO_DATE
-from matcher.errors import ModelDamagedError
-from matcher.features import FeatureBlock
+from matcher.errors import ModelDamagedError, OptionError
+from matcher.features import FeatureBlock, check_blocks
 from matcher.learning import BlockFeatures, BlockQuery
 from matcher.merging import MISSING, insert_terms, merge_segments
 from matcher.parts import Hit, Part, to_hits
@@ -185,6 +185,38 @@ class Snapshot:
             deleted.setdefault(id(part), []).append(row)
         parts = [part.without(np.array(deleted.get(id(part), []), np.int64)) for part in self.parts]
         return replace(self, parts=tuple(part for part in parts if part.size), is_fitted=False)
+
+    def with_weights(self, weights: Mapping[str, float]) -> Snapshot:
+        """Return a snapshot of the same postings with other weights of some blocks, by name.
+
+        Nothing is counted or learned anew: norms do not depend on the weights of blocks.
+
+        Raises
+        ------
+        OptionError
+            When there is no such block, a weight is out of range, or all are 0.
+
+        Examples
+        --------
+        >>> from matcher.features import default_blocks
+        >>> snapshot = Snapshot.fit([Posting(id="1", title="Cook")], default_blocks())
+        >>> [block.weight for block in snapshot.with_weights({"hashtags": 0.1}).blocks]
+        [0.7, 0.1]
+        """
+        if not isinstance(weights, Mapping):
+            raise OptionError(f"expected weights by name of the block, got {weights!r}")
+        names = [block.name for block in self.blocks]
+        for name in weights:
+            if name not in names:
+                raise OptionError(f"unknown block {name!r}: use one of {', '.join(names)}")
+        held: list[Any] = self.blocks  # the protocol does not say that they are dataclasses
+        changed = [replace(block, weight=weights.get(block.name, block.weight)) for block in held]
+        blocks = check_blocks(changed)
+        return replace(
+            self,
+            features=tuple(replace(f, block=block) for f, block in zip(self.features, blocks, strict=True)),
+            parts=tuple(part.with_weights([block.weight for block in blocks]) for part in self.parts),
+        )
 
     def refit(self, *, compiled: bool = False) -> Snapshot:
         """Return a snapshot of the same postings with everything learned from them anew.
