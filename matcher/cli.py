@@ -19,6 +19,7 @@ from matcher.commands.group import ClearGroup
 from matcher.commands.models import compact, history, info, rollback, verify
 from matcher.commands.ranking import explain, rank
 from matcher.commands.training import retrain, train
+from matcher.commands.tuning import tune
 
 __all__: Final = ["main"]
 
@@ -36,7 +37,7 @@ def main() -> None:
 
 
 main.add_section("Rank", rank, explain, evaluate)
-main.add_section("Train", train, retrain)
+main.add_section("Train", train, retrain, tune)
 main.add_section("Convert", convert)
 main.add_section("Look after models", info, history, rollback, verify, compact)
 

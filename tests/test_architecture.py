@@ -134,17 +134,19 @@ READING_EDGES = {
     "evaluate.intervals": {"errors"},
     "evaluate.judgements": {"errors", "evaluate.measures"},
     "evaluate.qrels": {"errors", "evaluate.judgements", "evaluate.measures"},
-    "evaluate": {f"evaluate.{name}" for name in ("measures", "names", "intervals", "judgements", "qrels")},
+    "evaluate.events": {"errors", "evaluate.judgements", "evaluate.qrels"},
+    "evaluate": {f"evaluate.{name}" for name in ("measures", "names", "intervals", "judgements", "qrels")}
+    | {"evaluate.events"},
 }
 FACES = [
     *("terminal", "vectorizer"),
     *("drift.term_changes", "drift.term_drift", "drift.report", "drift.measurement", "drift"),
-    *("retraining", "verification", "quality"),
+    *("retraining", "verification", "quality", "tuning"),
     *("pages.markup", "pages.plots", "pages.page", "pages.drift_page", "pages"),
-    *("report", "generation_report", "quality_report"),
+    *("report", "generation_report", "quality_report", "tuning_report"),
     *("commands", "commands.group", "commands.options", "commands.output"),
     *("commands.training", "commands.ranking", "commands.models", "commands.converting"),
-    *("commands.evaluating",),
+    *("commands.evaluating", "commands.tuning"),
     *("cli", "__main__", "__init__"),
 ]
 # The store knows nothing of ranking: its modules may import the errors and each other, up the page.

@@ -28,11 +28,9 @@ from matcher.ranker import Matcher
 from matcher.terminal import count_postings, make_console, printable, write_line
 from matcher.text import repair
 
-__all__: Final = ["evaluate"]
+__all__: Final = ["evaluate", "read_judged"]
 
 DEFAULT_MEASURES: Final = ("ndcg@10", "map", "mrr", "p@5", "rp@5", "recall@100")
-
-_Grades = Mapping[str, Mapping[str, int]]
 
 
 def _parse_measures(
@@ -101,7 +99,7 @@ def evaluate(
     sources = choose_sources(model, postings, more_sources, key, columns)
     label = ", ".join(sources) if sources else find_model(model, "say what to rank: --model or --postings")
     boosts = parse_boosts(boost)
-    profiles, grades = _read_judged(judgements, cvs, queries)
+    profiles, grades = read_judged(judgements, cvs, queries)
     matcher = fit_sources(sources, columns=columns) if sources else load_model(model, key)
     other = None if against is None else load_model(against, key)
 
@@ -118,9 +116,31 @@ def evaluate(
         _show_both(quality, label, measure(other, against), against, as_json=as_json, per_cv=per_cv)
 
 
-def _read_judged(
+def read_judged(
     judgements: str, folder: str | None, queries: str | None
-) -> tuple[dict[str, Profile], _Grades]:
+) -> tuple[dict[str, Profile], Mapping[str, Mapping[str, int]]]:
+    """Read judgements and the CVs they are about: those beside a file of JSON, in a folder, or in a table.
+
+    Returns
+    -------
+    profiles : dict of str to Profile
+        By name.
+    grades : mapping of str to mapping of str to int
+        By posting id, by the same names.
+
+    Raises
+    ------
+    click.UsageError
+        When it is not clear where the CVs are.
+    JudgementError, ProfileError
+        When something cannot be read.
+
+    Examples
+    --------
+    >>> profiles, grades = read_judged("examples/cvs/judgements.json", None, None)
+    >>> len(profiles), profiles.keys() == grades.keys()
+    (17, True)
+    """
     if folder is not None and queries is not None:
         raise click.UsageError("use either --cvs or --queries, not both")
     if is_json(judgements):
