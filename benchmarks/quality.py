@@ -26,10 +26,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from benchmarks.tables import table
 from matcher import Matcher, Posting
-from matcher.analyzer import analyze
 from matcher.evaluate import bootstrap_interval, paired_interval, parse_measure
 from matcher.features import HashtagBlock, TextBlock
 from matcher.mojibake import repair
+from matcher.tokens import split_in_python
+from matcher.word_vectors import WordVectors
 
 SEED = 0
 DEEPEST = 3_000
@@ -257,13 +258,12 @@ def by_vectors(task: Task, path: Path, *, words: float = 0.0, characters: float 
     Shares are of words and of characters; the vectors have the rest. Nothing is learned from the task but
     the frequencies of words and characters.
     """
-    table_of = np.load(path, allow_pickle=False)
-    vectors = table_of["vectors"].astype(np.float32)
-    places = {word: place for place, word in enumerate(table_of["words"].tolist())}
+    word_vectors = WordVectors.load(path)
 
     def embed(texts: Sequence[str]) -> np.ndarray:
-        known = [[places[word] for word in analyze(text) if word in places] for text in texts]
-        rows = np.stack([vectors[some].sum(axis=0) for some in known])
+        found = word_vectors.find(split_in_python(texts))
+        rows = np.zeros((len(texts), word_vectors.dimensions))
+        np.add.at(rows, found.owners, word_vectors.vectors[found.positions])
         return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
     documents = embed(_texts(task))
@@ -358,7 +358,7 @@ def main() -> None:
     parser.add_argument("source", type=Path, help="folder with job_titles, skills, job_views, cvs, postings")
     parser.add_argument("--task", action="append", choices=list(TASKS))
     parser.add_argument("--system", action="append", choices=list(SYSTEMS))
-    parser.add_argument("--vectors", type=Path, metavar="FILE", help="word vectors to measure as well")
+    parser.add_argument("--vectors", type=Path, metavar="FOLDER", help="word vectors to measure as well")
     parser.add_argument(
         "--write", type=Path, metavar="DOCUMENT", help="replace the sections of the tasks in it"
     )
