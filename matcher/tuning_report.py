@@ -5,40 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from matcher.tuning import Tuning
+from matcher.tuning import Fold, Tuning
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__: Final = ["describe_weights", "render_folds", "render_tuning"]
+__all__: Final = ["describe_weights", "render_choices", "render_tuning"]
 
 
-def render_folds(tuning: Tuning) -> Table:
-    """Return a table of what was chosen without each part of the CVs, and how that part is ranked by it.
+def render_choices(tuning: Tuning) -> Table:
+    """Return a table of which weights were chosen without a part of the CVs, and how well that did for it.
 
     Examples
     --------
     >>> from rich.console import Console
     >>> from matcher.evaluate import Interval, Measure
     >>> from matcher.tuning import Fold
-    >>> folds = (Fold(10, {"text": 0.5, "hashtags": 0.5}, 0.5, 0.75),)
+    >>> folds = (Fold(10, {"text": 0.5, "hashtags": 0.5}, 0.5, 0.75),) * 2
     >>> tuning = Tuning(Measure("map"), {"text": 0.7, "hashtags": 0.3}, {"text": 0.5, "hashtags": 0.5}, folds,
     ...     20, 0, 0, 9, 0.5, 0.75, Interval(0.1, 0.4), 0.01, 0.5, "", True)
-    >>> Console(width=80).print(render_folds(tuning))
-     CVs left out   text   hashtags   MAP default   MAP tuned     Gain
-    ───────────────────────────────────────────────────────────────────
-               10    0.5        0.5         0.500       0.750   +0.250
+    >>> Console(width=80).print(render_choices(tuning))
+     Chosen   text   hashtags     Gain
+    ───────────────────────────────────
+     2 of 2    0.5        0.5   +0.250
     """
-    title = tuning.measure.title
-    table = _table("CVs left out", *tuning.default, f"{title} default", f"{title} tuned", "Gain")
+    table = _table("Chosen", *tuning.default, "Gain")
+    found: dict[tuple[float, ...], list[Fold]] = {}
     for fold in tuning.folds:
-        table.add_row(
-            f"{fold.cvs:,}",
-            *(f"{fold.weights[name]:g}" for name in tuning.default),
-            f"{fold.default:.3f}",
-            f"{fold.tuned:.3f}",
-            f"{fold.tuned - fold.default:+.3f}",
-        )
+        found.setdefault(tuple(fold.weights[name] for name in tuning.default), []).append(fold)
+    for weights, folds in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
+        gain = sum(fold.cvs * (fold.tuned - fold.default) for fold in folds) / sum(fold.cvs for fold in folds)
+        times = f"{len(folds)} of {len(tuning.folds)}"
+        table.add_row(times, *(f"{weight:g}" for weight in weights), f"{gain:+.3f}")
     return table
 
 

@@ -103,17 +103,18 @@ def distance(first: Mapping[str, float], second: Mapping[str, float]) -> float:
     return math.fsum(abs(first[name] / one - second[name] / other) for name in first) / 2
 
 
-def deal_folds(names: Sequence[str], folds: int, seed: int = 0) -> NDArray[np.int64]:
+def deal_folds(names: Sequence[str], folds: int, seed: int = 0, dealing: int = 0) -> NDArray[np.int64]:
     """Return the fold of each name, 0 to ``folds - 1``, all of the same size give or take one.
 
-    Names are dealt in the order of a hash, whatever order they come in.
+    Names are dealt in the order of a hash, whatever order they come in. Another seed or dealing takes another
+    hash.
 
     Examples
     --------
     >>> deal_folds(["a", "b", "c", "d"], 2), deal_folds(["d", "c", "b", "a"], 2)
     (array([1, 0, 0, 1]), array([1, 0, 0, 1]))
     """
-    keys = [sha256(f"{seed} {name}".encode("utf-8", "surrogatepass")).digest() for name in names]
+    keys = [sha256(f"{seed} {dealing} {name}".encode("utf-8", "surrogatepass")).digest() for name in names]
     fold = np.empty(len(names), np.int64)
     fold[sorted(range(len(names)), key=keys.__getitem__)] = np.arange(len(names)) % folds
     return fold
@@ -146,13 +147,14 @@ def choose_candidate(values: NDArray[np.float64], distances: Sequence[float]) ->
     1
     """
     count = values.shape[1]
-    means = np.array([math.fsum(row) / count for row in values.tolist()])
+    means = values.mean(axis=1)
     best = int(np.argmax(means))
     differences = values[best] - values
     errors = differences.std(axis=1, ddof=1) / math.sqrt(count) if count > 1 else np.zeros(len(values))
     # Where a single query differs, the mean difference is the standard error but for rounding.
     near = (means[best] - means <= errors * (1 + 1e-9) + 1e-12) & (means >= means[0])
-    return min(
-        np.flatnonzero(near).tolist(),
-        key=lambda number: (round(distances[number], 9), -means[number], number),
-    )
+
+    def order(number: int) -> tuple[float, float, int]:
+        return round(distances[number], 9), -round(float(means[number]), 12), number
+
+    return min(np.flatnonzero(near).tolist(), key=order)

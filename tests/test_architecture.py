@@ -143,7 +143,7 @@ READING_EDGES = {
 FACES = [
     *("terminal", "vectorizer"),
     *("drift.term_changes", "drift.term_drift", "drift.report", "drift.measurement", "drift"),
-    *("retraining", "verification", "quality", "tuning"),
+    *("retraining", "verification", "quality", "weight_search", "tuning"),
     *("pages.markup", "pages.plots", "pages.page", "pages.drift_page", "pages"),
     *("report", "generation_report", "quality_report", "tuning_report"),
     *("commands", "commands.group", "commands.options", "commands.output"),

@@ -19,7 +19,7 @@ from matcher.profile import Profile
 from matcher.ranker import Matcher
 from matcher.terminal import count_postings, make_console, printable, write_line
 from matcher.text import repair
-from matcher.tuning import Tuning
+from matcher.tuning import FEWEST_CVS, Tuning
 from matcher.tuning import tune as tune_weights
 
 __all__: Final = ["tune"]
@@ -68,11 +68,11 @@ def _parse_measure(ctx: click.Context, parameter: click.Parameter, value: str) -
 )
 @click.option(
     "--folds",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2, FEWEST_CVS),
     default=5,
     show_default=True,
     metavar="N",
-    help="Parts of the CVs; each is left out once, and ranked by what the others chose.",
+    help="Parts of the CVs; each is left out once, and ranked by what the others chose; ten times over.",
 )
 @click.option(
     "--seed",
@@ -122,7 +122,7 @@ def tune(
     _print_left_out(tuning)
     generation = None
     if write and tuning.is_better:
-        note = {"tuned": tuning.to_record()}
+        note = {"tuned": {name: value for name, value in tuning.to_record().items() if name != "folds"}}
         generation = matcher.with_weights(tuning.weights).save(folder, note=note)
     if as_json:
         print_json({"model": folder, "generation": generation} | tuning.to_record())
@@ -191,12 +191,12 @@ def _note(text: str) -> None:
 
 
 def _show(tuning: Tuning, model: str, matcher: Matcher, generation: int | None) -> None:
-    from matcher.tuning_report import describe_weights, render_folds, render_tuning
+    from matcher.tuning_report import describe_weights, render_choices, render_tuning
 
     tried = f"{tuning.candidates:,} weights tried on {tuning.cvs:,} CVs"
     write_line(printable(f"{model}: {count_postings(len(matcher))}, {tried}"))
     console = make_console()
-    for part in (render_folds(tuning), render_tuning(tuning)):
+    for part in (render_choices(tuning), render_tuning(tuning)):
         console.print(part)
         write_line("")
     default, chosen = describe_weights(tuning.default), describe_weights(tuning.chosen)
