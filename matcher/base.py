@@ -8,7 +8,7 @@ certify the answer. So every engine leads to the same rows and the same bits, an
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import BlockIndex, Counts
+from matcher.dense import estimation_error, invert_norm
 from matcher.frequent import FrequentTerms
 from matcher.learning import BlockQuery
 from matcher.strings import gather
@@ -26,9 +27,11 @@ __all__: Final = [
     "Matches",
     "Proposal",
     "Query",
+    "ScaleCache",
     "add_lists",
     "block_scales",
     "propose_best",
+    "scale_dense",
 ]
 
 ENTRIES_AT_ONCE: Final = 1 << 16
@@ -117,34 +120,117 @@ class Engine(Protocol):
 
 
 def _total_weights(
-    blocks: Sequence[BlockIndex], asked: Sequence[bool], rows: NDArray[np.int64] | slice
+    blocks: Sequence[BlockIndex], present: Sequence[float], rows: NDArray[np.int64] | slice
 ) -> NDArray[np.float64]:
     """Return, for `rows`, the sum of the weights of the blocks in which both sides have data.
 
-    `asked` says for each block whether the query has data in it.
+    `present` says for each block what of its weight counts: 0 when the query has no data in it.
     """
     totals: NDArray[np.float64] = np.zeros(0)
-    for block, is_asked in zip(blocks, asked, strict=True):
-        share = (block.inverse_norms[rows] > 0) * (block.weight if is_asked else 0.0)
+    for block, part in zip(blocks, present, strict=True):
+        share = (block.inverse_norms[rows] > 0) * (block.weight * part)
         totals = totals + share if len(totals) else share.astype(np.float64)
     return totals
 
 
 def block_scales(
-    blocks: Sequence[BlockIndex], asked: Sequence[bool], rows: NDArray[np.int64] | slice
+    blocks: Sequence[BlockIndex], present: Sequence[float], rows: NDArray[np.int64] | slice
 ) -> list[NDArray[np.float64]]:
     """Return, for each block, what the sums of `rows` are multiplied by: weight / total weight / norm.
 
-    `asked` says for each block whether the query has data in it.
+    `present` says for each block what of its weight counts: 0 when the query has no data in it.
 
     Examples
     --------
     >>> block_scales((), (), slice(None))
     []
     """
-    totals = _total_weights(blocks, asked, rows)
-    shares = (np.divide(b.weight, totals, out=np.zeros(len(totals)), where=totals > 0) for b in blocks)
+    shares = _shares(blocks, present, rows)
     return [share * block.inverse_norms[rows] for share, block in zip(shares, blocks, strict=True)]
+
+
+def _shares(
+    blocks: Sequence[BlockIndex], present: Sequence[float], rows: NDArray[np.int64] | slice
+) -> list[NDArray[np.float64]]:
+    """Return, for each block, weight / total weight of `rows`."""
+    totals = _total_weights(blocks, present, rows)
+    return [
+        np.divide(block.weight * part, totals, out=np.zeros(len(totals)), where=totals > 0)
+        for block, part in zip(blocks, present, strict=True)
+    ]
+
+
+def _dense_shares(blocks: Sequence[BlockIndex], present: Sequence[float]) -> NDArray[np.float64]:
+    """Return what dense vectors can add to each posting's score at most: their share of it."""
+    shares = zip(blocks, _shares(blocks, present, slice(None)), strict=True)
+    most = np.zeros(len(blocks[0].inverse_norms)) if blocks else np.zeros(0)
+    for block, share in shares:
+        if block.dense is not None:
+            most += np.where(block.inverse_norms > 0, share, 0.0)
+    return most
+
+
+def scale_dense(
+    block: BlockIndex, query: BlockQuery, scale: NDArray[np.float64], rows: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return what a block of dense vectors adds to the scores of `rows`: the one canonical way.
+
+    `scale` is what the products of these rows are multiplied by. Texts that point apart add 0.
+
+    Examples
+    --------
+    >>> from matcher.dense import DenseVectors
+    >>> nothing = Counts(np.zeros(3, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))
+    >>> dense = DenseVectors.from_rows(np.array([[3.0, 4.0], [-1.0, 0.0]]))
+    >>> block = BlockIndex(1.0, nothing, nothing, dense.inverse_norms, dense)
+    >>> query = BlockQuery(nothing.columns, np.zeros(0), vector=np.array([1, 0], np.int32))
+    >>> scale_dense(block, query, dense.inverse_norms, np.array([0, 1])).round(3)
+    array([0.599, 0.   ])
+    """
+    if block.dense is None or query.vector is None:
+        return np.zeros(len(rows))
+    products = block.dense.products(query.vector, rows)
+    return np.maximum(products, 0.0) * invert_norm(query.vector) * scale
+
+
+class ScaleCache:
+    """What `block_scales` gives for all postings, kept for the last few kinds of queries.
+
+    Parameters
+    ----------
+    make : callable
+        Computes it from what of each block's weight counts.
+
+    Examples
+    --------
+    >>> scales = ScaleCache(lambda present: np.array(present))
+    >>> scales.get((1.0, 0.5))
+    array([1. , 0.5])
+    """
+
+    MOST: Final = 16
+
+    def __init__(self, make: Callable[[tuple[float, ...]], Any]) -> None:
+        self._make = make
+        self._kept: dict[tuple[float, ...], Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, present: tuple[float, ...]) -> Any:
+        """Return what was made of these shares, or make it.
+
+        Examples
+        --------
+        >>> ScaleCache(len).get((1.0, 0.5))
+        2
+        """
+        found = self._kept.get(present)
+        if found is None:
+            found = self._make(present)  # two threads at once compute the same
+            with self._lock:
+                while len(self._kept) >= self.MOST:
+                    self._kept.pop(next(iter(self._kept)))
+                self._kept[present] = found
+        return found
 
 
 def add_lists(
@@ -221,7 +307,8 @@ class BaseEngine:
         # Frequent terms are those of the block with the most entries.
         sizes = [len(block.by_term.columns) for block in blocks]
         self._main = sizes.index(max(sizes)) if sizes else 0
-        self._scales: dict[tuple[bool, ...], list[NDArray[np.float64]]] = {}
+        self._scales = ScaleCache(lambda present: block_scales(blocks, present, slice(None)))
+        self._ceilings = ScaleCache(lambda present: _dense_shares(blocks, present))
 
     def with_norms(self, blocks: Sequence[BlockIndex]) -> BaseEngine:
         """Return the engine for the same counts under other weights and norms; it shares what counts need.
@@ -254,8 +341,8 @@ class BaseEngine:
         >>> BaseEngine((), 2).score_all(Query(()))
         (array([0., 0.]), 8e-323)
         """
-        scores = self._score(query, range(len(self.blocks)))
-        return scores, _error(query, scores)
+        scores = self._score(query, range(len(self.blocks))) + self._add_dense(query)
+        return scores, _error(query, scores) + self._dense_error(query)
 
     def _score(self, query: Query, numbers: Sequence[int]) -> NDArray[np.float64]:
         """Return what the blocks with these numbers, and all boosts, add to each posting's score."""
@@ -274,11 +361,7 @@ class BaseEngine:
 
     def _scale(self, query: Query) -> list[NDArray[np.float64]]:
         """Return what each block's sums are multiplied by: weight / total weight / norm of the posting."""
-        present = tuple(part.asked for part in query.blocks)
-        scales = self._scales.get(present)
-        if scales is None:
-            scales = block_scales(self.blocks, present, slice(None))
-            self._scales[present] = scales  # two threads at once compute the same
+        scales: list[NDArray[np.float64]] = self._scales.get(tuple(part.present for part in query.blocks))
         return scales
 
     def propose(self, query: Query, wanted: int) -> Proposal:
@@ -342,11 +425,18 @@ class BaseEngine:
         return block.weight > 0 and entries > self.FEWEST_ENTRIES * self.rows
 
     def _scan(self, query: Query, wanted: int) -> Proposal:
-        scores, error = self.score_all(query)
+        """Return all rows that could be among the best, by adding up the lists of all terms."""
+        scores = self._score(query, range(len(self.blocks)))
+        ceilings = self._dense_ceilings(query)
+        if ceilings is not None:
+            added = self._add_dense
+            return self._look_closer(
+                query, scores + ceilings, lambda rows: scores[rows] + added(query, rows), wanted
+            )
         if query.mask is not None:
             scores[~query.mask] = 0.0
         positive = np.flatnonzero(scores > 0)
-        return _best(positive, scores[positive], wanted, error, 0.0)
+        return _best(positive, scores[positive], wanted, _error(query, scores), 0.0)
 
     def _prune(self, query: Query, wanted: int, frequent: FrequentTerms) -> Proposal:
         """Return all rows that could be among the best, by looking only at those whose bound is high."""
@@ -360,13 +450,32 @@ class BaseEngine:
         most += sums
         most *= scale
         most += others
-        if query.mask is not None:
-            most[~query.mask] = 0.0
-        error = _error(query, most)
+        ceilings = self._dense_ceilings(query)
+        if ceilings is not None:
+            most += ceilings
 
         def score(rows: NDArray[np.int64]) -> NDArray[np.float64]:
-            return (sums[rows] + frequent.sums(rows, part)) * scale[rows] + others[rows]
+            if len(rows) > self.MOST_LOOKED_AT * self.rows:
+                all_sums = sums.copy()
+                add_lists(by_term, part.features[~is_rare], part.weights[~is_rare], all_sums)
+                own = all_sums[rows]
+            else:
+                own = sums[rows] + frequent.sums(rows, part)
+            return own * scale[rows] + others[rows] + self._add_dense(query, rows)
 
+        return self._look_closer(query, most, score, wanted)
+
+    def _look_closer(
+        self,
+        query: Query,
+        most: NDArray[np.float64],
+        score: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+        wanted: int,
+    ) -> Proposal:
+        """Return all rows that could be among the best, given the most each scores; `score` tells of some."""
+        if query.mask is not None:
+            most[~query.mask] = 0.0
+        error = _error(query, most) + self._dense_error(query)
         possible = np.flatnonzero(most > 0)
         most = most[possible]
         least = 0.0
@@ -376,13 +485,32 @@ class BaseEngine:
             candidates = possible[np.argpartition(most, first)[first:]]
             least = float(np.partition(score(candidates), -wanted)[-wanted]) - 2 * error
         rows = possible[most >= least]
-        if len(rows) > self.MOST_LOOKED_AT * self.rows:
-            add_lists(by_term, part.features[~is_rare], part.weights[~is_rare], sums)
-            scores = sums[rows] * scale[rows] + others[rows]
-        else:
-            scores = score(rows)
+        scores = score(rows)
         left_out = least + error if least > 0 else 0.0
         return _best(rows[scores > 0], scores[scores > 0], wanted, error, left_out)
+
+    def _dense_ceilings(self, query: Query) -> NDArray[np.float64] | None:
+        """Return what dense vectors can add to each score at most; None when the query has none."""
+        if all(part.vector is None or not part.share for part in query.blocks):
+            return None
+        ceilings: NDArray[np.float64] = self._ceilings.get(tuple(part.present for part in query.blocks))
+        return ceilings
+
+    def _dense_error(self, query: Query) -> float:
+        """Return a bound on the errors of `_add_dense`."""
+        ceilings = self._dense_ceilings(query)
+        sizes = [len(part.vector) for part in query.blocks if part.vector is not None]
+        return 0.0 if ceilings is None else float(ceilings.max(initial=0.0)) * estimation_error(max(sizes))
+
+    def _add_dense(self, query: Query, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Return what dense vectors add to the scores of `rows` (all for None): above 0 where they do."""
+        total = np.zeros(self.rows if rows is None else len(rows))
+        scales = self._scale(query) if self._dense_ceilings(query) is not None else []
+        for block, part, scale in zip(self.blocks, query.blocks, scales, strict=False):
+            if block.dense is not None and part.vector is not None and part.share and block.weight:
+                products = np.maximum(block.dense.estimate_products(part.vector, rows), 0.0)
+                total += products * invert_norm(part.vector) * (scale if rows is None else scale[rows])
+        return total
 
 
 def propose_best(query: Query, rows: NDArray[np.int64], scores: NDArray[np.float64], wanted: int) -> Proposal:
@@ -398,7 +526,7 @@ def propose_best(query: Query, rows: NDArray[np.int64], scores: NDArray[np.float
 
 def _error(query: Query, scores: NDArray[np.float64]) -> float:
     """Return a bound on the rounding errors of scores that are at most these."""
-    terms = sum(len(part.features) for part in query.blocks) + len(query.boosts)
+    terms = sum(len(part.features) + 1 for part in query.blocks) + len(query.boosts)
     # Below the normal numbers a rounding is absolute, not relative.
     return 2 * (terms + 8) * (_UNIT_ROUNDOFF * float(scores.max(initial=0.0)) + _LEAST_FLOAT)
 

@@ -10,13 +10,21 @@ import numpy as np
 
 from matcher.boosts import Boost
 from matcher.features import FeatureBlock
-from matcher.learning import BlockQuery
+from matcher.learning import BlockQuery, encoder_of
 from matcher.parts import Hit
+from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.recommendation import Contribution, Recommendation
+from matcher.semantic import SemanticBlock
 
 __all__: Final = ["describe_hits", "describe_ranking"]
+
+MOST_PAIRS: Final = 10
+"""Pairs of words that are named one by one."""
+
+OTHER_WORDS: Final = "other words"
+"""What the rest adds together; less than 0 when it points elsewhere."""
 
 
 def describe_hits(
@@ -24,19 +32,20 @@ def describe_hits(
     ranks: Iterable[int],
     blocks: Sequence[FeatureBlock],
     boosts: Sequence[Boost],
+    profile: Profile,
     read: Callable[[Hit], Posting],
 ) -> tuple[Recommendation, ...]:
     """Return hits as recommendations; contributions are named when somebody asks for them.
 
     Examples
     --------
-    >>> describe_hits([], [], [], [], lambda hit: Posting(id="1"))
+    >>> describe_hits([], [], [], [], Profile("Cook"), lambda hit: Posting(id="1"))
     ()
     """
     described = []
     for rank, hit in zip(ranks, hits, strict=False):
         posting = read(hit)
-        explain = partial(_name_contributions, hit, blocks, boosts, posting)
+        explain = partial(_name_contributions, hit, blocks, boosts, profile, posting)
         described.append(Recommendation(rank, hit.score, posting, explain))
     return tuple(described)
 
@@ -45,10 +54,26 @@ def _name_contributions(
     hit: Hit,
     feature_blocks: Sequence[FeatureBlock],
     boosts: Sequence[Boost],
+    profile: Profile,
     posting: Posting,
     limit: int | None,
 ) -> tuple[Contribution, ...]:
     """Return the largest contributions, at most `limit`: equal ones by block and feature."""
+    is_dense = np.array(
+        [isinstance(block, SemanticBlock) for block in feature_blocks] + [False] * len(boosts)
+    )
+    dense = np.flatnonzero(is_dense[hit.blocks])
+    if len(dense):
+        text = remove_personal_data(profile).text
+        named = [
+            part
+            for entry in dense.tolist()
+            for part in _name_parts(feature_blocks[int(hit.blocks[entry])], text, posting, hit.values[entry])
+        ]
+        kept = np.flatnonzero(~is_dense[hit.blocks])
+        rest = hit._replace(blocks=hit.blocks[kept], features=hit.features[kept], values=hit.values[kept])
+        named += _name_contributions(rest, feature_blocks, boosts, profile, posting, limit)
+        return tuple(sorted(named, key=lambda one: (-one.value, one.block, one.feature)))[:limit]
     names = [*(block.name for block in feature_blocks), *(boost.name for boost in boosts)]
     # Vocabularies are sorted, so positions sort like terms; blocks sort by name.
     places = np.array([sorted(names).index(name) for name in names])
@@ -62,6 +87,21 @@ def _name_contributions(
         labels[blocks == number] = boost.label(posting)
     named = [names[block] for block in blocks.tolist()]
     return tuple(map(Contribution._make, zip(named, labels.tolist(), values.tolist(), strict=True)))
+
+
+def _name_parts(block: FeatureBlock, profile: str, posting: Posting, value: float) -> list[Contribution]:
+    """Return what dense vectors add, by pairs of words: the largest, and what is left as one."""
+    assert isinstance(block, SemanticBlock)  # noqa: S101 - callers check
+    parts = encoder_of(block).name_parts(profile, block.posting_content(posting))
+    total = sum(part for _, part in parts)
+    if not total > 0:  # so little that rounding to whole numbers decides
+        return [Contribution(block.name, OTHER_WORDS, float(value))]
+    parts.sort(key=lambda part: (-part[1], part[0]))
+    scaled = [(label, part * float(value) / total) for label, part in parts]
+    named, rest = scaled[:MOST_PAIRS], scaled[MOST_PAIRS:]
+    if rest:
+        named.append((OTHER_WORDS, sum(part for _, part in rest)))
+    return [Contribution(block.name, label, part) for label, part in named]
 
 
 def describe_ranking(

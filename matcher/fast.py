@@ -11,9 +11,19 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import BaseEngine, Matches, Proposal, Query, block_scales, propose_best
+from matcher.base import (
+    BaseEngine,
+    Matches,
+    Proposal,
+    Query,
+    ScaleCache,
+    block_scales,
+    propose_best,
+    scale_dense,
+)
 from matcher.counts import BlockIndex, Counts
-from matcher.kernels import BLOCK, PAGE, add_rows, fill_layout, match_entries, scan
+from matcher.dense import invert_norm
+from matcher.kernels import BLOCK, PAGE, add_products, add_rows, fill_layout, match_entries, scan
 
 __all__: Final = ["FastEngine"]
 
@@ -147,7 +157,9 @@ class FastEngine:
         self.blocks = blocks
         self.rows = rows
         self._base: BaseEngine = BaseEngine(blocks, rows) if like is None else like._base.with_norms(blocks)
-        self._scales: dict[tuple[bool, ...], NDArray[np.float32]] = {}
+        self._scales = ScaleCache(
+            lambda present: np.array(block_scales(blocks, present, slice(None)), np.float32)
+        )
         self._layout: Layout | None
         self._sides: _Sides
         if like is not None:
@@ -197,7 +209,7 @@ class FastEngine:
         lift, dropped = _lift(queries[0].boosts)
         allowed = np.zeros(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
         prepared = [self._prepare(query) for query in queries]
-        common = prepared, lift, allowed, size
+        common = prepared, [self._prepare_dense(query) for query in queries], lift, allowed, size
         # Batches are shared out to threads by whoever makes them; one profile is shared out here.
         shares = min(self.threads, blocks) if len(queries) == 1 else 1
         waiting = [_pool().submit(self._scan, range(n, blocks, shares), *common) for n in range(1, shares)]
@@ -211,6 +223,7 @@ class FastEngine:
         self,
         blocks: Iterable[int],
         prepared: Sequence[tuple[Any, ...]],
+        dense: Sequence[Sequence[tuple[Any, ...]]],
         lift: NDArray[np.float32],
         allowed: NDArray[np.bool_],
         size: int,
@@ -222,9 +235,18 @@ class FastEngine:
         rows = np.full((len(prepared), size), -1, np.int64)
         sums = np.empty(BLOCK, np.float32)
         for block in blocks:
+            first = block * BLOCK
+            boosted = lift[first : first + BLOCK]
             for number, arguments in enumerate(prepared):
+                lifted = boosted
+                if dense[number]:
+                    lifted = np.zeros(min(BLOCK, self.rows - first), np.float32)
+                    if len(boosted):
+                        lifted += boosted
+                    for vectors, *profile in dense[number]:
+                        add_products(vectors, first, *profile, lifted)
                 best = values[number], rows[number]
-                scan(self.rows, block, total, *layout, *arguments, lift, allowed, sums, *best)
+                scan(self.rows, block, total, *layout, *arguments, lifted, allowed, sums, *best)
         return values, rows
 
     def _propose_among(self, query: Query, parts: Sequence[NDArray[np.int64]], wanted: int) -> Proposal:
@@ -236,8 +258,9 @@ class FastEngine:
     def _score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the scores of rows, each from its own entries in float64."""
         scores = np.zeros(len(rows))
-        scales = block_scales(self.blocks, [part.asked for part in query.blocks], rows)
+        scales = block_scales(self.blocks, [part.present for part in query.blocks], rows)
         for block, part, scale in zip(self.blocks, query.blocks, scales, strict=True):
+            scores += scale_dense(block, part, scale, rows)
             if len(part.features) and block.weight:
                 weights = np.zeros(len(block.by_term.starts) - 1)
                 weights[part.features] = part.weights
@@ -259,17 +282,14 @@ class FastEngine:
         found = match_entries(*counts, features, rows, *room)
         return Matches(*room[:, :found])
 
-    def _scale(self, present: tuple[bool, ...]) -> NDArray[np.float32]:
+    def _scale(self, present: tuple[float, ...]) -> NDArray[np.float32]:
         """Return weight / total weight / norm of each posting, for queries with data in these blocks."""
-        scale = self._scales.get(present)
-        if scale is None:
-            scale = np.array(block_scales(self.blocks, present, slice(None)), np.float32)
-            self._scales[present] = scale  # two threads at once compute the same
+        scale: NDArray[np.float32] = self._scales.get(present)
         return scale
 
     def _prepare(self, query: Query) -> tuple[Any, ...]:
         assert self._layout is not None  # noqa: S101 - callers check
-        scale = self._scale(tuple(part.asked for part in query.blocks))
+        scale = self._scale(tuple(part.present for part in query.blocks))
         main = query.blocks[0]
         places = self._layout.dense_row[main.features]
         frequent = places >= 0
@@ -295,6 +315,20 @@ class FastEngine:
             scale[1:],
         )
 
+    def _prepare_dense(self, query: Query) -> list[tuple[Any, ...]]:
+        """Return what `matcher.kernels.add_products` needs, for each block of dense vectors that counts."""
+        scale = self._scale(tuple(part.present for part in query.blocks))
+        return [
+            (
+                block.dense.vectors,
+                part.vector.astype(np.int16),
+                np.float32(invert_norm(part.vector)),
+                scale[number],
+            )
+            for number, (block, part) in enumerate(zip(self.blocks, query.blocks, strict=True))
+            if block.dense is not None and part.vector is not None and part.share and block.weight
+        ]
+
     def _judge(
         self, query: Query, values: NDArray[np.float32], rows: NDArray[np.int64], dropped: float
     ) -> Proposal:
@@ -305,7 +339,8 @@ class FastEngine:
         added in pieces, each a summand of its own.
         """
         assert self._layout is not None  # noqa: S101 - callers check
-        terms = self._layout.pieces * sum(len(part.features) for part in query.blocks) + len(query.boosts)
+        features = sum(len(part.features) for part in query.blocks)
+        terms = self._layout.pieces * features + len(query.blocks) + len(query.boosts)
         full = rows[0] >= 0 and len(rows) < self.rows
         left_out = float(values[0]) * (1 + 2 * (terms + 16) * _UNIT_ROUNDOFF) if full else 0.0
         return Proposal(np.sort(rows[rows >= 0]), left_out + dropped)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +21,7 @@ from matcher.analyzer import LONGEST_TAG_IN_WORDS, analyze, select_tags
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.semantic import SemanticBlock
 from matcher.strings import Found, StringTable
 from matcher.text import posting_text
 from matcher.tokens import Tokens
@@ -276,9 +277,10 @@ class HashtagBlock:
         return asdict(self)
 
 
-BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock]]] = {
+BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock] | type[SemanticBlock]]] = {
     "text": TextBlock,
     "hashtags": HashtagBlock,
+    "semantic": SemanticBlock,
 }
 """Every feature block by name, in the order in which contributions are summed."""
 
@@ -303,7 +305,7 @@ def default_blocks() -> tuple[FeatureBlock, ...]:
     >>> [(block.name, block.weight) for block in default_blocks()]
     [('text', 0.7), ('hashtags', 0.3)]
     """
-    return tuple(kind() for kind in BLOCKS.values())
+    return TextBlock(), HashtagBlock()
 
 
 def block_from_settings(settings: Mapping[str, Any]) -> FeatureBlock:
@@ -324,8 +326,8 @@ def block_from_settings(settings: Mapping[str, Any]) -> FeatureBlock:
         raise ModelDamagedError(
             f"unknown feature block {settings.get('name')!r}: known are {', '.join(BLOCKS)}"
         )
-    defaults = asdict(kind())
-    if set(settings) != {item.name for item in fields(kind)} or any(
+    defaults = kind().settings()
+    if settings.keys() != defaults.keys() or any(
         type(settings[name]) is not type(default) for name, default in defaults.items()
     ):
         raise ModelDamagedError(f"settings of feature block {kind().name!r} do not fit: {dict(settings)!r}")
@@ -354,6 +356,8 @@ def check_block(block: FeatureBlock) -> None:
             f"weight of block {block.name!r} must be 0 or a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, "
             f"got {weight!r}"
         )
+    if isinstance(block, SemanticBlock):
+        block.check()
 
 
 def _as_float(weight: object) -> float:

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.base import BaseEngine, Engine, Proposal, Query, block_scales
+from matcher.base import BaseEngine, Engine, Proposal, Query, block_scales, scale_dense
 from matcher.counts import BlockIndex
 from matcher.learning import BlockQuery
 from matcher.strings import gather
@@ -41,7 +41,7 @@ class Contributions(NamedTuple):
     blocks : ndarray of int64
         Position of the block; boosts follow after the blocks.
     features : ndarray of int64
-        Position in the block's vocabulary; 0 for boosts.
+        Position in the block's vocabulary; 0 for dense vectors and boosts, which have one entry a posting.
     values : ndarray of float64
     """
 
@@ -232,9 +232,12 @@ class Index:
         array([1.])
         """
         engine = engine or self._base()
-        scales = block_scales(self.blocks, [query.asked for query in queries], rows)
+        scales = block_scales(self.blocks, [query.present for query in queries], rows)
         parts: list[Contributions] = []
         for number, (block, query) in enumerate(zip(self.blocks, queries, strict=True)):
+            if block.dense is not None:
+                added = scale_dense(block, query, scales[number], rows)
+                parts.append(_one_each(added, number))
             if not len(query.features) or block.weight == 0:
                 continue
             positions, places, counts = engine.match(block.by_posting, query.features, rows)
@@ -242,10 +245,15 @@ class Index:
             features = query.features[places].astype(np.int64)
             parts.append(Contributions(positions, np.full(len(places), number), features, values))
         for number, boost in enumerate(boosts, len(self.blocks)):
-            lifted = np.flatnonzero(boost[rows] > 0)
-            nothing = np.zeros(len(lifted), np.int64)
-            parts.append(Contributions(lifted, nothing + number, nothing, boost[rows[lifted]]))
+            parts.append(_one_each(boost[rows], number))
         return _merge(parts)
+
+
+def _one_each(values: NDArray[np.float64], number: int) -> Contributions:
+    """Return values above 0 as one contribution a row, of the block with this number."""
+    positions = np.flatnonzero(values > 0)
+    nothing = np.zeros(len(positions), np.int64)
+    return Contributions(positions, nothing + number, nothing, values[positions])
 
 
 def _merge(parts: list[Contributions]) -> Contributions:

@@ -11,7 +11,16 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
-__all__: Final = ["BLOCK", "PAGE", "add_rows", "add_squares", "fill_layout", "match_entries", "scan"]
+__all__: Final = [
+    "BLOCK",
+    "PAGE",
+    "add_products",
+    "add_rows",
+    "add_squares",
+    "fill_layout",
+    "match_entries",
+    "scan",
+]
 
 PAGE: Final = 4096
 """Postings in a page: its sums (16 KiB) stay in the first-level cache while dense rows stream by."""
@@ -194,7 +203,7 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
         The query's terms of the other blocks of features: ranges of ascending rows, with counts.
     side_scale : ndarray of float32, shape (other blocks, postings); `side_weights` has two columns,
         the weight and which of these rows to use.
-    lift : ndarray of float32, shape (postings,) or (0,)
+    lift : ndarray of float32, shape (postings of the block,) or (0,)
         Added to every score.
     allowed : ndarray of bool, shape (postings,) or (0,)
     sums : ndarray of float32, shape (BLOCK,)
@@ -244,8 +253,36 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
             low += 1
     if lift.shape[0] > 0:
         for i in range(count):
-            sums[i] += lift[first + i]
+            sums[i] += lift[i]
     _insert(sums, allowed, first, count, best_values, best_rows)
+
+
+@njit(cache=True, nogil=True)
+def add_products(vectors: Any, first: int, vector: Any, unit: Any, scale: Any, sums: Any) -> None:
+    """Add to the scores of some postings what dense vectors add: products with the profile's, where above 0.
+
+    Parameters
+    ----------
+    vectors : ndarray of int8, shape (postings, dimensions)
+    first : int
+        The first of the postings.
+    vector : ndarray of int16, shape (dimensions,)
+        The profile's; products fit 32 bits (`matcher.dense.quantise_profiles`).
+    unit : float32
+        ``1 / |vector|``
+    scale : ndarray of float32, shape (postings,)
+        What the products are multiplied by, besides.
+    sums : ndarray of float32, shape (some,)
+        One for each posting from `first` on; added to.
+    """
+    for i in range(sums.shape[0]):
+        row = vectors[first + i]
+        product: Any = np.int32(0)
+        for d in range(vector.shape[0]):
+            # Narrowed after every step, or the compiler multiplies in 64 bits.
+            product = np.int32(product + np.int32(np.int32(row[d]) * np.int32(vector[d])))
+        if product > 0:
+            sums[i] += np.float32(product) * unit * scale[first + i]
 
 
 @njit(cache=True, nogil=True)

@@ -6,22 +6,27 @@ Counts stay integers; weights are applied when a profile is scored.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import BlockIndex
-from matcher.errors import ModelDamagedError
-from matcher.features import FeatureBlock
+from matcher.encoding import TextEncoder, WordEncoder
+from matcher.errors import ModelDamagedError, OptionError
+from matcher.features import FeatureBlock, TextBlock
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.semantic import SemanticBlock, shipped_encoder
 from matcher.strings import StringTable
 from matcher.tokens import Tokens
+from matcher.word_vectors import WordVectors
 
-__all__: Final = ["BlockFeatures", "BlockQuery", "fit_block"]
+__all__: Final = ["BlockFeatures", "BlockQuery", "encoder_of", "fit_block", "prepare_blocks"]
+
+_NO_TERMS: Final = StringTable.from_strings([]), np.zeros(0, np.int64)
 
 
 class BlockQuery(NamedTuple):
@@ -37,11 +42,17 @@ class BlockQuery(NamedTuple):
     elsewhere : bool
         Whether the profile has data in this block that no posting at hand shares: its features are those of
         other segments. A posting with data then differs from the profile; it does not lack a side.
+    vector : ndarray of int32, shape (dimensions,), or None
+        The profile as a dense vector, for a block that has those instead of terms.
+    share : float
+        What of the block's weight counts for this profile, 0 to 1.
     """
 
     features: NDArray[np.int32]
     weights: NDArray[np.float64]
     elsewhere: bool = False
+    vector: NDArray[np.int32] | None = None
+    share: float = 1.0
 
     @property
     def asked(self) -> bool:
@@ -52,7 +63,18 @@ class BlockQuery(NamedTuple):
         >>> BlockQuery(np.zeros(0, np.int32), np.zeros(0)).asked
         False
         """
-        return self.elsewhere or len(self.features) > 0
+        return self.present > 0
+
+    @property
+    def present(self) -> float:
+        """What of the block's weight counts: `share` when the profile has data in this block, else 0.
+
+        Examples
+        --------
+        >>> BlockQuery(np.zeros(1, np.int32), np.ones(1)).present
+        1.0
+        """
+        return self.share if self.elsewhere or len(self.features) or self.vector is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,14 +121,28 @@ class BlockFeatures:
 
     @classmethod
     def from_files(
-        cls, files: Mapping[str, NDArray[np.generic]], block: FeatureBlock, postings: int
+        cls,
+        files: Mapping[str, NDArray[np.generic]],
+        block: FeatureBlock,
+        postings: int,
+        encoder: object = None,
     ) -> BlockFeatures:
         """Return what `to_files` wrote, after checking it.
+
+        Parameters
+        ----------
+        files : mapping of str to ndarray
+        block : FeatureBlock
+        postings : int
+        encoder : object, optional
+            For a block of dense vectors that were made by an encoder of the caller's.
 
         Raises
         ------
         ModelDamagedError
             When the vocabulary is unsorted or a frequency out of range.
+        OptionError
+            When the block's vectors were made by another encoder.
 
         Examples
         --------
@@ -115,6 +151,8 @@ class BlockFeatures:
         >>> list(BlockFeatures.from_files(fitted.to_files(), TextBlock(), 1).vocabulary)
         ['koch']
         """
+        if isinstance(block, SemanticBlock):
+            return cls.learn(_restore(block, files, encoder), *_NO_TERMS, postings)
         vocabulary = StringTable.from_files(files, f"{block.name}.vocabulary", unique=True)
         frequency = files[f"{block.name}.document_frequency"]
         if (
@@ -136,6 +174,11 @@ class BlockFeatures:
         ['text.document_frequency', 'text.vocabulary.offsets', 'text.vocabulary.txt']
         """
         name = self.block.name
+        if isinstance(self.block, SemanticBlock):
+            encoder = self.block.encoder
+            if self.block.vectors == "postings" and isinstance(encoder, WordEncoder):
+                return encoder.table.to_files(name)
+            return {}
         return self.vocabulary.to_files(f"{name}.vocabulary") | {
             f"{name}.document_frequency": self.document_frequency
         }
@@ -158,6 +201,8 @@ class BlockFeatures:
         >>> features.queries([profile], split_in_python([profile.text]))[0].features
         array([1], dtype=int32)
         """
+        if isinstance(self.block, SemanticBlock):
+            return self._dense_queries(self.block, profiles, tokens)
         positions, owners = self.block.profile_features(profiles, tokens, self.vocabulary)
         terms = max(1, len(self.vocabulary))
         keys = np.sort(owners * terms + positions)
@@ -172,6 +217,93 @@ class BlockFeatures:
         bounds = np.searchsorted(owners, np.arange(len(profiles) + 1)).tolist()
         features = features.astype(np.int32)
         return [BlockQuery(features[begin:end], weights[begin:end]) for begin, end in pairwise(bounds)]
+
+    def _dense_queries(
+        self, block: SemanticBlock, profiles: Sequence[Profile], tokens: Tokens
+    ) -> list[BlockQuery]:
+        nothing = np.zeros(0, np.int32), np.zeros(0)
+        encoded = encoder_of(block).encode_profiles([profile.text for profile in profiles], tokens)
+        return [
+            BlockQuery(*nothing, vector=one.vector if one.vector.any() else None, share=block.share(one))
+            for one in encoded
+        ]
+
+
+def encoder_of(block: SemanticBlock) -> TextEncoder:
+    """Return a block's encoder; that of the shipped table when it has none of its own.
+
+    Raises
+    ------
+    OptionError
+        When the block needs an encoder that only the caller has.
+
+    Examples
+    --------
+    >>> encoder_of(SemanticBlock()).table.words.find("nurse") >= 0
+    True
+    """
+    if block.encoder is not None:
+        return block.encoder
+    if block.vectors != "shipped":
+        raise OptionError(
+            f"the model's vectors were made by {block.identity or 'an encoder'}: give it to Matcher.load, "
+            "encoder=..."
+        )
+    return shipped_encoder(block.identity)
+
+
+def prepare_blocks(
+    blocks: Iterable[FeatureBlock],
+    postings: Sequence[Posting],
+    *,
+    compiled: bool = False,
+    threads: int = 1,
+) -> list[FeatureBlock]:
+    """Return blocks that can encode: with the shipped table, or with one learned from the postings.
+
+    Examples
+    --------
+    >>> block = SemanticBlock(vectors="postings")
+    >>> [ready] = prepare_blocks([block], [Posting(id=number, title="Cook") for number in "12"])
+    >>> ready.encoder.table.words[:]
+    ['cook']
+    """
+    prepared: list[FeatureBlock] = []
+    for block in blocks:
+        if not isinstance(block, SemanticBlock):
+            prepared.append(block)
+        elif block.vectors == "postings":
+            from matcher.word_learning import learn_word_vectors  # scikit-learn is for fitting only
+
+            features, index = fit_block(TextBlock(), postings, compiled=compiled, threads=threads)
+            table = learn_word_vectors(index.by_posting, features.vocabulary, features.term_weights)
+            prepared.append(block.with_encoder(WordEncoder.from_table(table)))
+        elif block.vectors == "shipped":
+            prepared.append(block.with_encoder(WordEncoder.from_table(WordVectors.shipped())))
+        else:
+            prepared.append(block.with_encoder(encoder_of(block)))
+    return prepared
+
+
+def _restore(
+    block: SemanticBlock, files: Mapping[str, NDArray[np.generic]], encoder: object
+) -> SemanticBlock:
+    """Return a block of a stored model with its encoder."""
+    if block.vectors == "shipped":
+        return replace(block, encoder=shipped_encoder(block.identity))
+    if block.vectors == "postings":
+        table = WordVectors.from_files(files, block.name)
+        if table.identity != block.identity:
+            raise ModelDamagedError(f"{block.name}.vectors: not the word vectors that the manifest names")
+        return replace(block, encoder=WordEncoder.from_table(table))
+    given: Any = encoder  # anything with a method encode: the block wraps it
+    restored = replace(block, encoder=given)
+    if restored.encoder is not None and restored.encoder.identity != block.identity:
+        raise OptionError(
+            f"the model's vectors were made by the encoder {block.identity}, "
+            f"not by {restored.encoder.identity}"
+        )
+    return restored
 
 
 def fit_block(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from matcher.catalogue import Catalogue
 from matcher.counts import BlockCounts, Counts, narrow_counts
+from matcher.dense import DenseVectors
 from matcher.segments import Segment, SegmentBlock
 from matcher.strings import StringTable, gather, to_offsets
 
@@ -139,6 +140,10 @@ def _merge_blocks(
     parts: Sequence[SegmentBlock], kept: Sequence[NDArray[np.int64]], rows: Sequence[NDArray[np.int64]]
 ) -> tuple[SegmentBlock, list[NDArray[np.int32]]]:
     """Merge one block; `rows` says where the rows kept of each part go."""
+    vectors = [part.dense for part in parts if part.dense is not None]
+    if vectors:
+        dense = DenseVectors.concatenate(vectors, kept).take(np.argsort(np.concatenate(rows)))
+        return SegmentBlock.of_vectors(dense), [np.zeros(0, np.int32) for _ in parts]
     vocabulary, places = unite_vocabularies([part.vocabulary for part in parts])
     matrices = [part.counts.by_posting for part in parts]
     lengths = np.zeros(sum(len(some) for some in kept), np.int64)

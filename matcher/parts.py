@@ -113,12 +113,14 @@ class Part:
         """
         blocks = []
         for number, (counted, fitted, place) in enumerate(zip(segment.blocks, features, places, strict=True)):
-            if inverse_norms is not None:
+            if counted.dense is not None:
+                inverse = counted.dense.inverse_norms
+            elif inverse_norms is not None:
                 inverse = inverse_norms[number]
             else:
                 weights = np.append(fitted.term_weights, 0.0)[place]  # what is missing weighs nothing
                 inverse = invert_norms(counted.counts.by_posting, weights, compiled=compiled)
-            blocks.append(BlockIndex(float(fitted.block.weight), *counted.counts, inverse))
+            blocks.append(BlockIndex(float(fitted.block.weight), *counted.counts, inverse, counted.dense))
         return cls(segment, tuple(places), deleted, Index(tuple(blocks), segment.rows))
 
     @property
@@ -258,7 +260,7 @@ class Part:
         if inverse is not None:
             features = inverse[features]
             features, weights = features[features >= 0], weights[features >= 0]
-        return BlockQuery(features, weights, query.asked)
+        return query._replace(features=features, weights=weights, elsewhere=query.asked)
 
 
 def to_hits(part: Part, ranking: Ranking) -> list[Hit]:

@@ -99,6 +99,8 @@ def _take_apart(snapshot: Snapshot, note: Mapping[str, Any] | None) -> ModelPart
         files |= stored
         files[f"{prefix}.deleted"] = part.deleted
         for block, place, index in zip(snapshot.blocks, part.places, part.index.blocks, strict=True):
+            if index.dense is not None:
+                continue  # dense vectors have no terms, and their norms follow from them
             files[f"{prefix}.{block.name}.places"] = place
             files[f"{prefix}.{block.name}.inverse_norms"] = index.inverse_norms
     content: dict[str, Any] = {
@@ -139,6 +141,7 @@ def read_snapshot(
     content: Mapping[str, Any],
     files: Mapping[str, NDArray[np.generic]],
     known: Callable[[int], Segment | None] = lambda number: None,
+    encoder: object = None,
 ) -> Snapshot:
     """Return the snapshot that `write_snapshot` took apart, after checking everything.
 
@@ -148,6 +151,8 @@ def read_snapshot(
     files : mapping of str to ndarray
     known : callable
         Returns the segment of this number when it was read, and checked, before.
+    encoder : object, optional
+        What made the dense vectors, when that was an object of the caller's.
 
     Raises
     ------
@@ -164,7 +169,7 @@ def read_snapshot(
     0
     """
     try:
-        return _read(content, files, known)
+        return _read(content, files, known, encoder)
     except KeyError as error:
         raise ModelDamagedError(f"{error} is missing from the model") from None
 
@@ -173,13 +178,14 @@ def _read(
     content: Mapping[str, Any],
     files: Mapping[str, NDArray[np.generic]],
     known: Callable[[int], Segment | None],
+    encoder: object,
 ) -> Snapshot:
     if content["analyzer"] != analyzer.VERSION or type(content["analyzer"]) is not int:
         raise ModelSchemaError(
             f"the model's words were made by analyzer {content['analyzer']!r:.40}, this version has "
             f"{analyzer.VERSION}"
         )
-    features = _read_features(content["blocks"], files)
+    features = _read_features(content["blocks"], files, encoder)
     blocks = [fitted.block for fitted in features]
     count = content["segments"]
     if type(count) is not int or not 0 <= count <= MOST_SEGMENTS:
@@ -190,6 +196,7 @@ def _read(
         if segment is None or len(segment.blocks) != len(blocks):
             segment = Segment.from_files(files, f"segment{number}", blocks)
         parts.append(_read_part(segment, features, files, f"segment{number}"))
+    _check_dimensions(parts)
     if type(content["is_fitted"]) is not bool:
         raise ModelDamagedError("manifest.json: is_fitted must be true or false")
     snapshot = Snapshot(tuple(features), tuple(parts), content["is_fitted"])
@@ -202,7 +209,9 @@ def _read(
     return snapshot
 
 
-def _read_features(entries: Any, files: Mapping[str, NDArray[np.generic]]) -> list[BlockFeatures]:
+def _read_features(
+    entries: Any, files: Mapping[str, NDArray[np.generic]], encoder: object
+) -> list[BlockFeatures]:
     if not isinstance(entries, list):
         raise ModelDamagedError("manifest.json: malformed list of blocks")
     features = []
@@ -215,7 +224,7 @@ def _read_features(entries: Any, files: Mapping[str, NDArray[np.generic]]) -> li
             raise ModelDamagedError(
                 f"manifest.json: block {block.name!r} was fitted on {fitted_on!r:.40} postings"
             )
-        features.append(BlockFeatures.from_files(files, block, fitted_on))
+        features.append(BlockFeatures.from_files(files, block, fitted_on, encoder))
     blocks = [fitted.block for fitted in features]
     try:
         in_order = check_blocks(blocks)
@@ -237,9 +246,14 @@ def _read_part(
         raise ModelDamagedError(f"{prefix}.deleted: expected rows in ascending order")
     if len(deleted) == segment.rows:
         raise ModelDamagedError(f"{prefix}.deleted: no posting is left")
-    places, norms = [], []
+    places: list[NDArray[Any]] = []
+    norms: list[NDArray[Any]] = []
     for counted, fitted in zip(segment.blocks, features, strict=True):
         name = f"{prefix}.{fitted.block.name}"
+        if counted.dense is not None:
+            places.append(np.zeros(0, np.int32))
+            norms.append(counted.dense.inverse_norms)
+            continue
         place = files[f"{name}.places"]
         terms = len(counted.vocabulary)
         if (
@@ -259,6 +273,16 @@ def _read_part(
         places.append(place)
         norms.append(inverse)
     return Part.from_segment(segment, features, places, deleted, inverse_norms=norms)  # type: ignore[arg-type]
+
+
+def _check_dimensions(parts: list[Part]) -> None:
+    """Check that the vectors of a block have the same number of dimensions in every segment."""
+    sizes: dict[int, int] = {}
+    for part in parts:
+        for number, block in enumerate(part.index.blocks):
+            size = 0 if block.dense is None else block.dense.vectors.shape[1]
+            if sizes.setdefault(number, size) != size:
+                raise ModelDamagedError(f"{sizes[number]} and {size} dimensions in the vectors of one block")
 
 
 def _ascend(numbers: NDArray[Any], stop: int) -> bool:

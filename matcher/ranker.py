@@ -26,6 +26,7 @@ from matcher.errors import (
 )
 from matcher.features import FeatureBlock, check_blocks, default_blocks
 from matcher.filters import parse_moment
+from matcher.learning import prepare_blocks
 from matcher.persistence import read_snapshot, segment_files, write_snapshot
 from matcher.posting import Posting
 from matcher.recommender import Progress, Recommender, build_engines, check_at_least_1
@@ -87,6 +88,7 @@ class Matcher(Recommender):
     def __init__(self, snapshot: Snapshot, engine: str | None = None) -> None:
         super().__init__(snapshot, engine)
         self._asked = engine
+        self._encoder: object = None
         self._replaced: tuple[str, ...] = ()
         self._lock = threading.RLock()  # of those who change the matcher; those who rank do not wait
         self._path: str | None = None
@@ -152,9 +154,9 @@ class Matcher(Recommender):
         check_at_least_1("threads", threads)
         by_id, replaced = collect_postings(postings, strict=strict)
         compiled = engines.compiles(engine, len(by_id))
-        snapshot = Snapshot.fit(
-            list(by_id.values()), chosen, compiled=compiled, threads=threads, progress=progress
-        )
+        held = list(by_id.values())
+        chosen = prepare_blocks(chosen, held, compiled=compiled, threads=threads)
+        snapshot = Snapshot.fit(held, chosen, compiled=compiled, threads=threads, progress=progress)
         matcher = cls(snapshot, engine)
         matcher._replaced = replaced
         return matcher
@@ -429,7 +431,7 @@ class Matcher(Recommender):
         """
         with self._lock:
             other = Matcher(self._snapshot.with_weights(weights), self._asked)
-            other._replaced = self._replaced
+            other._replaced, other._encoder = self._replaced, self._encoder
             other._path, other._generation, other._stored = self._path, self._generation, self._stored
             other._key, other._verify = self._key, self._verify
             other._files = WeakKeyDictionary(self._files)
@@ -546,6 +548,7 @@ class Matcher(Recommender):
         engine: str | None = None,
         key: bytes | None = None,
         generation: int | None = None,
+        encoder: object = None,
     ) -> Matcher:
         """Open a model directory.
 
@@ -564,6 +567,9 @@ class Matcher(Recommender):
             The secret the model must be signed with.
         generation : int, optional
             Which one to open; the current one by default.
+        encoder : object, optional
+            What made the vectors of the block `semantic`, when that was given to `fit`; see
+            `matcher.semantic.SemanticBlock`. The model does not hold it.
 
         Raises
         ------
@@ -579,7 +585,8 @@ class Matcher(Recommender):
         <Matcher: 1 posting, 1 text and 0 hashtags features>
         """
         stored = store.read_model(path, verify=verify, key=key, generation=generation)
-        matcher = cls(_read_stored(stored, path, {}), engine)
+        matcher = cls(_read_stored(stored, path, {}, encoder), engine)
+        matcher._encoder = encoder
         matcher._path = os.path.abspath(path)  # noqa: PTH100 - keeps links
         matcher._key, matcher._verify = key, verify
         matcher._adopt(stored)
@@ -635,7 +642,7 @@ class Matcher(Recommender):
                 )
             stored = store.read_model(self._path, verify=self._verify, key=self._key, previous=self._stored)
             known = {_digests(files): segment for segment, files in self._files.items()}
-            snapshot = _read_stored(stored, self._path, known)
+            snapshot = _read_stored(stored, self._path, known, self._encoder)
             if self._engines.name != "base":
                 build_engines(snapshot, self._engines.name)
             self._snapshot = snapshot
@@ -676,6 +683,7 @@ def _read_stored(
     stored: store.StoredModel,
     path: str | os.PathLike[str],
     known: Mapping[frozenset[tuple[str, str]], Segment],
+    encoder: object,
 ) -> Snapshot:
     """Return the snapshot of a stored model; segments whose files are known are not read again."""
 
@@ -683,7 +691,10 @@ def _read_stored(
         return known.get(_digests(segment_files(stored.stored, number)))
 
     try:
-        return read_snapshot(stored.content, stored.files, find)
+        return read_snapshot(stored.content, stored.files, find, encoder)
+    except OptionError:
+        stored.close()
+        raise
     except (ModelDamagedError, ModelSchemaError) as error:
         stored.close()
         raise type(error)(f"{path}: {error}; train the model again") from None

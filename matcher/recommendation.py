@@ -19,9 +19,10 @@ class Contribution(NamedTuple):
     block : str
         The feature block, such as ``text``, or the boost, such as ``freshness``.
     feature : str
-        A word, a hashtag with its ``#``, or the reason of a boost.
+        A word, a hashtag with its ``#``, two words that mean much the same (``nurse ~ midwife``), or the
+        reason of a boost.
     value : float
-        Above 0.
+        Above 0, but for words that mean something else, which the block `semantic` subtracts.
 
     Examples
     --------

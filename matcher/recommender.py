@@ -167,6 +167,7 @@ class Recommender:
                     range(1, len(hits) + 1),
                     snapshot.blocks,
                     boosts,
+                    profile,
                     lambda hit: read(hit.part, hit.row),
                 )
                 notice = describe_ranking(profile, query, items, considered, len(snapshot))
@@ -211,9 +212,11 @@ class Recommender:
         if place is None:
             raise UnknownPostingError(f"no posting has the id {posting_id!r}")
         boosts = _settle(_order_boosts(boosts), snapshot)
-        query = self._queries(snapshot, [_as_profile(profile)])[0]
+        asked = _as_profile(profile)
+        query = self._queries(snapshot, [asked])[0]
         rank, hit = snapshot.rank_of(query, *place, _lift(snapshot, boosts))
-        return describe_hits([hit], [rank], snapshot.blocks, boosts, lambda hit: _read(hit.part, hit.row))[0]
+        blocks = snapshot.blocks
+        return describe_hits([hit], [rank], blocks, boosts, asked, lambda hit: _read(hit.part, hit.row))[0]
 
     @property
     def postings(self) -> HeldPostings:

@@ -6,20 +6,28 @@ segment knows nothing of weights, so learning new ones leaves it as it is, in me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.catalogue import Catalogue
-from matcher.counts import BlockCounts
+from matcher.counts import BlockCounts, Counts
+from matcher.dense import DenseVectors
 from matcher.features import FeatureBlock
+from matcher.learning import encoder_of
 from matcher.posting import Posting
+from matcher.semantic import SemanticBlock
 from matcher.strings import StringTable, gather
+from matcher.tokens import split_compiled, split_in_python
 
 __all__: Final = ["Segment", "SegmentBlock"]
+
+POSTINGS_AT_ONCE: Final = 256
+"""Postings whose texts are encoded together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +40,8 @@ class SegmentBlock:
         Sorted, unique; every term occurs in a posting of the segment.
     counts : BlockCounts
         Columns are positions in `vocabulary`.
+    dense : DenseVectors, optional
+        The postings' vectors, for a block that has those instead of terms.
 
     Examples
     --------
@@ -43,6 +53,21 @@ class SegmentBlock:
 
     vocabulary: StringTable
     counts: BlockCounts
+    dense: DenseVectors | None = None
+
+    @classmethod
+    def of_vectors(cls, dense: DenseVectors) -> SegmentBlock:
+        """Return a block that has vectors and no terms.
+
+        Examples
+        --------
+        >>> SegmentBlock.of_vectors(DenseVectors.from_rows(np.eye(2))).frequencies(np.array([0]))
+        array([], dtype=int64)
+        """
+        nothing = np.zeros(0, np.int32), np.zeros(0, np.uint8)
+        by_posting = Counts(np.zeros(len(dense) + 1, np.int64), *nothing)
+        by_term = Counts(np.zeros(1, np.int64), *nothing)
+        return cls(StringTable.from_strings([]), BlockCounts(by_posting, by_term), dense)
 
     def frequencies(self, deleted: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return in how many postings each term occurs, those in rows `deleted` left out; shape (terms,).
@@ -131,6 +156,9 @@ class Segment:
         counted = []
         for block in blocks:
             documents = _reporting(postings, f"counting {block.name}", progress)
+            if isinstance(block, SemanticBlock):
+                counted.append(_encode(block, documents, compiled=compiled))
+                continue
             part = count_documents(documents, block.posting_content, compiled=compiled, threads=threads)
             counted.append(SegmentBlock(part.vocabulary, BlockCounts(part.by_document, part.by_term)))
         return cls(Catalogue.from_postings(postings), tuple(counted))
@@ -156,6 +184,10 @@ class Segment:
         counted = []
         for block in blocks:
             prefix = f"{name}.{block.name}"
+            if isinstance(block, SemanticBlock):
+                dense = DenseVectors.from_files(files, prefix, len(catalogue))
+                counted.append(SegmentBlock.of_vectors(dense))
+                continue
             vocabulary = StringTable.from_files(files, f"{prefix}.vocabulary", unique=True)
             counts = BlockCounts.from_files(files, prefix, len(catalogue), len(vocabulary))
             counted.append(SegmentBlock(vocabulary, counts))
@@ -172,8 +204,21 @@ class Segment:
         files = self.catalogue.to_files(f"{name}.postings")
         for block, counted in zip(blocks, self.blocks, strict=True):
             prefix = f"{name}.{block.name}"
-            files |= counted.vocabulary.to_files(f"{prefix}.vocabulary") | counted.counts.to_files(prefix)
+            if counted.dense is not None:
+                files |= counted.dense.to_files(prefix)
+            else:
+                files |= counted.vocabulary.to_files(f"{prefix}.vocabulary")
+                files |= counted.counts.to_files(prefix)
         return files
+
+
+def _encode(block: SemanticBlock, postings: Iterable[Posting], *, compiled: bool) -> SegmentBlock:
+    encoder, split = encoder_of(block), split_compiled if compiled else split_in_python
+    parts = [np.zeros((0, encoder.dimensions), np.int8)]
+    iterator = iter(postings)
+    while some := list(islice(iterator, POSTINGS_AT_ONCE)):
+        parts.append(encoder.encode_postings([block.posting_content(posting) for posting in some], split))
+    return SegmentBlock.of_vectors(DenseVectors.from_vectors(np.concatenate(parts)))
 
 
 def _reporting(

@@ -19,6 +19,7 @@ from matcher.features import FeatureBlock, check_blocks, default_blocks, posting
 from matcher.learning import BlockFeatures, fit_block
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.semantic import SemanticBlock
 from matcher.strings import Strings
 from matcher.tokens import split_in_python
 
@@ -35,7 +36,7 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     blocks : sequence of FeatureBlock, optional
-        `matcher.features.default_blocks` when None.
+        `matcher.features.default_blocks` when None. A block of dense vectors is left out: it has no terms.
 
     Attributes
     ----------
@@ -130,6 +131,8 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         postings = _check_documents(X, (Posting,))
         fitted = []
         for block in blocks:
+            if isinstance(block, SemanticBlock):
+                continue  # it has no terms, and its weight depends on the profile
             features, index = fit_block(block, postings)
             counts = index.by_posting
             shape = (len(postings), len(features.vocabulary))

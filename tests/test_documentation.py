@@ -123,9 +123,15 @@ def public_values() -> list[tuple[str, object]]:
 
 
 # Protocols only promise; rows and readers are shown in use where callers meet them.
-PROTOCOLS = ("matcher.features.FeatureBlock.", "matcher.boosts.Boost.", "matcher.base.Engine.")
+PROTOCOLS = (
+    "matcher.features.FeatureBlock.",
+    "matcher.encoding.TextEncoder.",
+    "matcher.boosts.Boost.",
+    "matcher.base.Engine.",
+)
 WITHOUT_EXAMPLE = {
     "matcher.features.FeatureBlock",
+    "matcher.encoding.TextEncoder",
     "matcher.boosts.Boost",
     "matcher.sources.reader.Source",
     "matcher.sources.reader.PostingReader",
@@ -154,7 +160,7 @@ def test_every_public_name_shows_an_example(place: str, value: object) -> None:
     if any(
         place == name
         or place.startswith(
-            ("matcher.features.FeatureBlock.", "matcher.boosts.Boost.", "matcher.base.Engine.")
+            PROTOCOLS
         )
         for name in WITHOUT_EXAMPLE
     ):

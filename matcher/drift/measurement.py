@@ -14,6 +14,7 @@ from matcher.drift.term_drift import compare_block
 from matcher.errors import OptionError, UnknownPostingError
 from matcher.evaluate import JudgedCV, ndcg, rank_biased_overlap
 from matcher.profile import Profile
+from matcher.semantic import SemanticBlock
 
 if TYPE_CHECKING:
     from matcher.held import HeldPostings
@@ -178,7 +179,12 @@ def measure_drift(
     old, new = _rank(before, profiles, k), _rank(after, profiles, k)
     held_before, held_after = before.postings, after.postings
     sources = {"added": held_after, "changed": held_after, "removed": held_before}
-    blocks = [fitted.block.name for matcher in (after, before) for fitted in matcher.features]
+    blocks = [
+        fitted.block.name
+        for matcher in (after, before)
+        for fitted in matcher.features
+        if not isinstance(fitted.block, SemanticBlock)  # it has no terms that could come and go
+    ]
     return DriftReport(
         k=k,
         postings_before=len(before),

@@ -1,0 +1,381 @@
+"""Texts as dense vectors: by a table of word vectors, or by anything with an ``encode`` method.
+
+An encoder turns postings into vectors of small integers and profiles into vectors of larger ones
+(`matcher.dense`), and says which words of both make two texts alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.dense import MOST_DIMENSIONS, quantise_postings, quantise_profiles
+from matcher.errors import OptionError
+from matcher.strings import Found
+from matcher.tokens import Splitter, Tokens, split_in_python
+from matcher.word_vectors import WordVectors
+
+__all__: Final = ["EncodedProfile", "ForeignEncoder", "TextEncoder", "WordEncoder"]
+
+COMMON_SHARE: Final = 0.4
+"""How long a piece of the direction that all words share is taken off every text's vector of length 1. Texts
+are alike in it, long ones more than short ones. The mean of 30,000 titles, labels and sentences is 0.40 to
+0.43 long in the tables tried, at a cosine of 0.93 to 0.95 to the sum of all words' vectors."""
+
+PAIRS_NAMED: Final = 3
+"""Pairs of words that a contribution of `ForeignEncoder` names."""
+
+MOST_WORDS_ENCODED: Final = 200
+_TEXTS: Final = 256
+
+
+class EncodedProfile(NamedTuple):
+    """A profile as a vector.
+
+    Attributes
+    ----------
+    vector : ndarray of int32, shape (dimensions,)
+        All 0 when nothing of the profile is known.
+    words : int
+        How many distinct words the profile has.
+    known : int
+        How many of them the vector stands for.
+
+    Examples
+    --------
+    >>> EncodedProfile(np.zeros(2, np.int32), words=3, known=0).known
+    0
+    """
+
+    vector: NDArray[np.int32]
+    words: int
+    known: int
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """What every encoder can do."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this encoder from others: vectors of two with the same identity may be compared."""
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has; 0 until it is known."""
+
+    def encode_postings(self, texts: Sequence[str], split: Splitter) -> NDArray[np.int8]:
+        """Return the vectors of postings' texts, shape (texts, dimensions)."""
+
+    def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
+        """Return profiles as vectors; `tokens` are those of the texts."""
+
+    def name_parts(self, profile: str, posting: str) -> list[tuple[str, float]]:
+        """Return what makes two texts alike, named, and how much each part is of the whole."""
+
+
+class WordEncoder:
+    """Adds up the vectors of a text's words.
+
+    A word that occurs ``c`` times counts ``1 + floor(log2(c))`` times. The sum's direction is compared, after
+    a piece of the direction that all words share is taken off (`COMMON_SHARE`).
+
+    Parameters
+    ----------
+    identity : str
+        Of the table: `matcher.word_vectors.WordVectors.identity`.
+    load : callable
+        Returns the table, when it is first needed.
+
+    Examples
+    --------
+    >>> table = WordVectors.from_arrays(["cook", "nurse"], [[3, 0], [0, 4]])
+    >>> encoder = WordEncoder(table.identity, lambda: table)
+    >>> encoder.encode_postings(["A cook", "A pilot"], split_in_python)
+    array([[127, -53],
+           [  0,   0]], dtype=int8)
+    """
+
+    def __init__(self, identity: str, load: Callable[[], WordVectors]) -> None:
+        self.identity = identity
+        self._load = load
+
+    @classmethod
+    def from_table(cls, table: WordVectors) -> WordEncoder:
+        """Return the encoder of a table that is at hand.
+
+        Examples
+        --------
+        >>> WordEncoder.from_table(WordVectors.from_arrays(["cook"], [[3, 0]])).dimensions
+        2
+        """
+        return cls(table.identity, lambda: table)
+
+    @cached_property
+    def table(self) -> WordVectors:
+        """The table, loaded when first asked for.
+
+        Examples
+        --------
+        >>> WordEncoder.from_table(WordVectors.from_arrays(["cook"], [[3, 0]])).table.words[0]
+        'cook'
+        """
+        return self._load()
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has.
+
+        Examples
+        --------
+        >>> WordEncoder.from_table(WordVectors.from_arrays([], np.zeros((0, 5), np.int8))).dimensions
+        5
+        """
+        return self.table.dimensions
+
+    @cached_property
+    def _common(self) -> NDArray[np.float64]:
+        """The piece of the direction of all words that is taken off, shape (dimensions,)."""
+        total = self.table.vectors.sum(axis=0, dtype=np.int64).astype(np.float64)
+        common: NDArray[np.float64] = COMMON_SHARE * _to_unit(total[None])[0]
+        return common
+
+    @cached_property
+    def _wide(self) -> NDArray[np.int32]:
+        return self.table.vectors.astype(np.int32)
+
+    def encode_postings(self, texts: Sequence[str], split: Splitter) -> NDArray[np.int8]:
+        """Return the vectors of postings' texts, shape (texts, dimensions); 0 where no word is known.
+
+        Examples
+        --------
+        >>> table = WordVectors.from_arrays(["cook"], [[3, 0]])
+        >>> WordEncoder.from_table(table).encode_postings([], split_in_python).shape
+        (0, 2)
+        """
+        from scipy.sparse import csr_matrix  # needed when postings come in, never when a model is used
+
+        encoded = np.zeros((len(texts), self.dimensions), np.int8)
+        for first in range(0, len(texts), _TEXTS):
+            some = texts[first : first + _TEXTS]
+            words, owners, counts = _count(self.table.find(split(some)), len(self.table))
+            shape = len(some), len(self.table)
+            sums = csr_matrix((counts, (owners, words)), shape) @ self._wide
+            encoded[first : first + _TEXTS] = quantise_postings(self._centre(sums.astype(np.float64)))
+        return encoded
+
+    def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
+        """Return profiles as vectors.
+
+        Examples
+        --------
+        >>> table = WordVectors.from_arrays(["cook", "nurse"], [[3, 0], [0, 4]])
+        >>> encoder = WordEncoder.from_table(table)
+        >>> profile = "A cook is a cook in Bern"
+        >>> encoder.encode_profiles([profile], split_in_python([profile]))
+        [EncodedProfile(vector=array([ 32767, -13797], dtype=int32), words=2, known=1)]
+        """
+        table = self.table
+        words, owners, counts = _count(table.find(tokens), len(table))
+        ends = np.searchsorted(owners, np.arange(len(texts) + 1)).tolist()
+        distinct = _count_distinct(tokens)
+        encoded = []
+        for number, (begin, end) in enumerate(pairwise(ends)):
+            some = slice(begin, end)
+            total = (table.vectors[words[some]].astype(np.int64) * counts[some, None]).sum(axis=0)
+            vector = quantise_profiles(self._centre(total[None].astype(np.float64)))[0]
+            known = end - begin
+            encoded.append(EncodedProfile(vector, max(distinct[number], known), known))
+        return encoded
+
+    def name_parts(self, profile: str, posting: str) -> list[tuple[str, float]]:
+        """Return what each word of a profile adds to the likeness, with the nearest word of the posting.
+
+        The parts are exact shares: the sum over all words is the product of both vectors. Those of words
+        that point elsewhere are below 0.
+
+        Examples
+        --------
+        >>> table = WordVectors.from_arrays(["cook", "midwife", "nurse"], [[4, 0], [1, 4], [0, 4]])
+        >>> WordEncoder.from_table(table).name_parts("nurse", "midwife")[0][0]
+        'nurse ~ midwife'
+        """
+        table = self.table
+        ours, _, counts = _count(table.find(split_in_python([profile])), len(table))
+        theirs, _, others = _count(table.find(split_in_python([posting])), len(table))
+        if not len(ours) or not len(theirs):
+            return []
+        mine = table.vectors[ours].astype(np.float64)
+        weighted = mine * counts[:, None]
+        rest = table.vectors[theirs].astype(np.float64)
+        direction = self._centre((rest * others[:, None]).sum(axis=0)[None])[0]
+        length = float(np.linalg.norm(weighted.sum(axis=0)))
+        lengths = np.linalg.norm(weighted, axis=1)
+        if not length or not lengths.any():
+            return []
+        parts = weighted @ direction / length - lengths / lengths.sum() * float(self._common @ direction)
+        nearest = (_to_unit(mine) @ _to_unit(rest).T).argmax(axis=1)
+        names, near = table.words.take(ours), table.words.take(theirs[nearest])
+        labels = [own if own == other else f"{own} ~ {other}" for own, other in zip(names, near, strict=True)]
+        return list(zip(labels, parts.tolist(), strict=True))
+
+    def _centre(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return sums at length 1 without what all texts share; those of length 0 stay so."""
+        centred: NDArray[np.float64] = _to_unit(sums) - self._common
+        centred[~sums.any(axis=1)] = 0.0
+        return centred
+
+
+class ForeignEncoder:
+    """Any object with ``encode(texts) -> (n, d) array``, such as a sentence encoder.
+
+    Parameters
+    ----------
+    model : object
+        Must return the same vector for the same text. It is called with postings when they come in, with
+        profiles when they are ranked, and with single words when a contribution is to be named.
+
+    Examples
+    --------
+    >>> class Lengths:
+    ...     def encode(self, texts):
+    ...         return [[len(text), 1.0] for text in texts]
+    >>> ForeignEncoder(Lengths()).encode_postings(["ab", "abcd"], split_in_python)
+    array([[127,  64],
+           [127,  32]], dtype=int8)
+    """
+
+    def __init__(self, model: Any) -> None:
+        if not callable(getattr(model, "encode", None)):
+            raise OptionError(f"an encoder needs a method encode(texts), {type(model).__name__} has none")
+        self._model = model
+        self._dimensions = 0
+        self.identity = str(
+            getattr(model, "identity", f"{type(model).__module__}.{type(model).__qualname__}")
+        )
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has.
+
+        Examples
+        --------
+        >>> class Ones:
+        ...     def encode(self, texts):
+        ...         return [[1.0, 1.0] for text in texts]
+        >>> ForeignEncoder(Ones()).dimensions
+        2
+        """
+        if not self._dimensions:
+            self._encode(["text"])
+        return self._dimensions
+
+    def encode_postings(self, texts: Sequence[str], split: Splitter) -> NDArray[np.int8]:
+        """Return the vectors of postings' texts.
+
+        Examples
+        --------
+        >>> class Ones:
+        ...     def encode(self, texts):
+        ...         return [[1.0, 1.0] for text in texts]
+        >>> ForeignEncoder(Ones()).encode_postings([], split_in_python).shape
+        (0, 2)
+        """
+        parts = [np.zeros((0, self.dimensions), np.int8)]
+        for first in range(0, len(texts), _TEXTS):
+            parts.append(quantise_postings(self._encode(texts[first : first + _TEXTS])))
+        return np.concatenate(parts)
+
+    def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
+        """Return profiles as vectors; a profile without words has none.
+
+        Examples
+        --------
+        >>> class Ones:
+        ...     def encode(self, texts):
+        ...         return [[1.0, 1.0] for text in texts]
+        >>> ForeignEncoder(Ones()).encode_profiles(["Cook"], split_in_python(["Cook"]))[0].known
+        1
+        """
+        words = _count_distinct(tokens)
+        vectors = quantise_profiles(self._encode(texts)) if len(texts) else np.zeros((0, 0), np.int32)
+        return [
+            EncodedProfile(vector if count else np.zeros_like(vector), count, count)
+            for vector, count in zip(vectors, words, strict=True)
+        ]
+
+    def name_parts(self, profile: str, posting: str) -> list[tuple[str, float]]:
+        """Return one part, the whole, under the name of the nearest pairs of words.
+
+        Examples
+        --------
+        >>> class Ones:
+        ...     def encode(self, texts):
+        ...         return [[1.0, 1.0] for text in texts]
+        >>> ForeignEncoder(Ones()).name_parts("nurse", "midwife")
+        [('nurse ~ midwife', 1.0)]
+        """
+        ours, theirs = (
+            list(dict.fromkeys(split_in_python([text]).features()))[:MOST_WORDS_ENCODED]
+            for text in (profile, posting)
+        )
+        if not ours or not theirs:
+            return []
+        likeness = _to_unit(self._encode(ours)) @ _to_unit(self._encode(theirs)).T
+        best = likeness.argmax(axis=1)
+        order = np.argsort(-likeness.max(axis=1), kind="stable")[:PAIRS_NAMED].tolist()
+        named = [(ours[place], theirs[int(best[place])]) for place in order]
+        return [(", ".join(own if own == other else f"{own} ~ {other}" for own, other in named), 1.0)]
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the model's vectors after checking them."""
+        vectors = np.asarray(self._model.encode(list(texts)))
+        if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.dtype.kind not in "fiu":
+            raise OptionError(
+                f"encode() of {self.identity} must return an array of shape ({len(texts)}, dimensions), "
+                f"got {vectors.shape} of {vectors.dtype}"
+            )
+        size = vectors.shape[1]
+        if not 1 <= size <= MOST_DIMENSIONS or (self._dimensions and size != self._dimensions):
+            wanted = self._dimensions or f"1 to {MOST_DIMENSIONS}"
+            raise OptionError(f"encode() of {self.identity} must return {wanted} numbers a text, got {size}")
+        wide = vectors.astype(np.float64)
+        if not np.isfinite(wide).all():
+            raise OptionError(f"encode() of {self.identity} returned numbers that are not finite")
+        self._dimensions = size
+        return wide
+
+
+def _count(found: Found, words: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Return the distinct words of texts, their texts, and how much each counts; text after text."""
+    keys = np.sort(found.owners * max(1, words) + found.positions)
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    owners, positions = np.divmod(keys[first], max(1, words))
+    counts = np.diff(first, append=len(keys))
+    # The exponent of a whole number in binary is 1 + floor(log2).
+    return positions, owners, np.frexp(counts.astype(np.float64))[1].astype(np.int32)
+
+
+def _count_distinct(tokens: Tokens) -> list[int]:
+    """Return how many distinct tokens that count as features each text has."""
+    owners = np.repeat(np.arange(len(tokens.bounds) - 1), np.diff(tokens.bounds))[tokens.is_feature]
+    hashes = tokens.strings.hashes[tokens.is_feature]
+    order = np.lexsort((hashes, owners))
+    owners, hashes = owners[order], hashes[order]
+    is_new = np.ones(len(owners), np.bool_)
+    is_new[1:] = (owners[1:] != owners[:-1]) | (hashes[1:] != hashes[:-1])
+    counts: list[int] = np.bincount(owners[is_new], minlength=len(tokens.bounds) - 1).tolist()
+    return counts
+
+
+def _to_unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows at length 1; those of length 0 stay so."""
+    # Summed by einsum, not by BLAS: the same bits whatever the machine's number of threads.
+    lengths = np.sqrt(np.einsum("rd,rd->r", rows, rows))[:, None]
+    unit: NDArray[np.float64] = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
+    return unit

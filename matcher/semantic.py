@@ -1,0 +1,211 @@
+"""The feature block `semantic`: texts that mean the same, whether or not they share a word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matcher.encoding import EncodedProfile, ForeignEncoder, TextEncoder, WordEncoder
+from matcher.errors import ModelSchemaError, OptionError
+from matcher.posting import Posting
+from matcher.profile import Profile
+from matcher.strings import Found, StringTable
+from matcher.text import posting_text
+from matcher.tokens import Tokens
+from matcher.word_vectors import WordVectors
+
+__all__: Final = ["SOURCES_OF_VECTORS", "SemanticBlock", "shipped_encoder"]
+
+SOURCES_OF_VECTORS: Final = ("shipped", "postings", "encoder")
+"""Where vectors come from: the table that comes with the library, one learned from the postings a matcher is
+fitted on, or an object of the caller's."""
+
+_STEPS: Final = (1.0, 27 / 32, 23 / 32, 19 / 32)
+_LEVELS: Final = np.array(sorted(step / 2**octave for octave in range(11) for step in _STEPS))
+"""What a share is rounded down to. There are few, so that engines can keep what follows from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticBlock:
+    """Dense vectors of whole texts, compared by their cosine; below 0 counts as 0.
+
+    Short profiles say little, and a synonym missed is a match missed; in a whole CV the right words occur
+    anyway, and sums of many words are all alike. So the block's weight falls with the number of distinct words
+    in a profile, and with the share of them that have no vector::
+
+        weight * (fading / (fading + words))**2 * known / words
+
+    rounded down to one of a few levels.
+
+    Parameters
+    ----------
+    weight : float
+        Share of the score for the shortest profiles, before weights are normalised.
+    fading : float
+        Words at which a quarter of the weight is left, above 0.
+    vectors : {"shipped", "postings", "encoder"}
+        Where vectors come from: the table that comes with the library; one that `Matcher.fit` learns from
+        the postings, which then stays as it is until the next fit; or `encoder`.
+    identity : str
+        What vectors of postings were made with; filled in when a matcher is fitted.
+    encoder : object, optional
+        Anything with ``encode(texts) -> (n, d) array``, instead of a table of words. A model does not hold
+        it: give it to `Matcher.load` again.
+
+    Examples
+    --------
+    >>> SemanticBlock().share(EncodedProfile(np.zeros(2, np.int32), words=20, known=20))
+    0.25
+    """
+
+    weight: float = 4.0
+    fading: float = 20.0
+    vectors: str = "shipped"
+    identity: str = ""
+    name: str = "semantic"
+    encoder: TextEncoder | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "fading"):
+            value = getattr(self, name)
+            if isinstance(value, (int, np.integer, np.floating)) and not isinstance(value, bool):
+                with suppress(OverflowError):
+                    object.__setattr__(self, name, float(value))
+        if self.encoder is not None and not isinstance(self.encoder, TextEncoder):
+            object.__setattr__(self, "encoder", ForeignEncoder(self.encoder))
+            object.__setattr__(self, "vectors", "encoder")
+
+    def check(self) -> None:
+        """Raise `OptionError` unless every setting but the weight makes sense.
+
+        Examples
+        --------
+        >>> SemanticBlock(fading=0.0).check()
+        Traceback (most recent call last):
+        matcher.errors.OptionError: fading of block 'semantic' must be a number from 0.001 to 1e+06, got 0.0
+        """
+        if type(self.fading) is not float or not 1e-3 <= self.fading <= 1e6:
+            raise OptionError(
+                f"fading of block 'semantic' must be a number from 0.001 to 1e+06, got {self.fading!r}"
+            )
+        if self.vectors not in SOURCES_OF_VECTORS:
+            raise OptionError(
+                f"vectors of block 'semantic' must be one of {', '.join(SOURCES_OF_VECTORS)}, "
+                f"got {self.vectors!r}"
+            )
+        if self.vectors == "encoder" and self.encoder is None and not self.identity:
+            raise OptionError("SemanticBlock(vectors='encoder') needs an encoder: SemanticBlock(encoder=...)")
+
+    def with_encoder(self, encoder: TextEncoder) -> SemanticBlock:
+        """Return the block with an encoder.
+
+        Examples
+        --------
+        >>> table = WordVectors.from_arrays(["cook"], [[3, 0]])
+        >>> SemanticBlock().with_encoder(WordEncoder.from_table(table)).identity == table.identity
+        True
+        """
+        return replace(self, encoder=encoder, identity=encoder.identity)
+
+    def share(self, profile: EncodedProfile) -> float:
+        """Return what of the weight is left for a profile, 0 to 1.
+
+        Examples
+        --------
+        >>> SemanticBlock().share(EncodedProfile(np.zeros(2, np.int32), words=400, known=0))
+        0.0
+        """
+        if not profile.known:
+            return 0.0
+        fallen = self.fading / (self.fading + profile.words)
+        wanted = fallen * fallen * profile.known / profile.words
+        place = int(np.searchsorted(_LEVELS, wanted, side="right"))
+        return float(_LEVELS[place - 1]) if place else 0.0
+
+    def posting_content(self, posting: Posting) -> str:
+        """Return title, summary and body as text.
+
+        Examples
+        --------
+        >>> SemanticBlock().posting_content(Posting(id="1", title="Koch", body="**Bern**"))
+        'Koch\\nBern\\n'
+        """
+        return posting_text(posting)
+
+    def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
+        """Return nothing: dense vectors have no terms.
+
+        Examples
+        --------
+        >>> from matcher.tokens import split_in_python
+        >>> SemanticBlock().profile_features([], split_in_python([]), StringTable.from_strings([])).positions
+        array([], dtype=int64)
+        """
+        return Found(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+    def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
+        """Return ones, of which there are none.
+
+        Examples
+        --------
+        >>> SemanticBlock().term_weights(np.zeros(0, np.int64), 3)
+        array([], dtype=float64)
+        """
+        return np.ones(len(document_frequency))
+
+    def label(self, term: str) -> str:
+        """Return the term.
+
+        Examples
+        --------
+        >>> SemanticBlock().label("nurse ~ midwife")
+        'nurse ~ midwife'
+        """
+        return term
+
+    def settings(self) -> dict[str, Any]:
+        """Return all fields but the encoder.
+
+        Examples
+        --------
+        >>> list(SemanticBlock().settings())
+        ['weight', 'fading', 'vectors', 'identity', 'name']
+        """
+        return {
+            "weight": self.weight,
+            "fading": self.fading,
+            "vectors": self.vectors,
+            "identity": self.identity,
+            "name": self.name,
+        }
+
+
+def shipped_encoder(identity: str) -> WordEncoder:
+    """Return the encoder of the table that comes with the library, which is loaded when first used.
+
+    Raises
+    ------
+    ModelSchemaError
+        When the table is loaded and is not the one that is asked for (an empty identity asks for any).
+
+    Examples
+    --------
+    >>> shipped_encoder("").table.words.find("nurse") >= 0
+    True
+    """
+
+    def load() -> WordVectors:
+        table = WordVectors.shipped()
+        if identity and identity != table.identity:
+            raise ModelSchemaError(
+                f"the model's vectors were made with word vectors {identity[:12]}, this library has "
+                f"{table.identity[:12]}: train the model again"
+            )
+        return table
+
+    return WordEncoder(identity, load)
