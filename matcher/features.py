@@ -10,7 +10,6 @@ Blocks hold settings only; `matcher.learning` fits them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -24,6 +23,7 @@ from matcher.profile import Profile
 from matcher.strings import Found, StringTable
 from matcher.text import posting_text
 from matcher.tokens import Tokens
+from matcher.weighting import as_float, smooth_idf
 
 __all__: Final = [
     "BLOCKS",
@@ -88,32 +88,6 @@ class FeatureBlock(Protocol):
         """Return what a model's manifest needs to make the same block again: all fields, JSON values."""
 
 
-def smooth_idf(document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
-    """Return ``ln((1 + n) / (1 + df)) + 1``, the smooth inverse document frequency of scikit-learn.
-
-    Source: scikit-learn, user guide, section "Tf-idf term weighting" (``smooth_idf=True``).
-
-    Parameters
-    ----------
-    document_frequency : ndarray of int64, shape (terms,)
-        In how many postings each term occurs, 1 to `postings`.
-    postings : int
-        Number of postings.
-
-    Returns
-    -------
-    ndarray of float64, shape (terms,)
-        At least 1.
-
-    Examples
-    --------
-    >>> smooth_idf(np.array([1, 3]), 3).round(4)
-    array([1.6931, 1.    ])
-    """
-    weights: NDArray[np.float64] = np.log((1.0 + postings) / (1.0 + document_frequency)) + 1.0
-    return weights
-
-
 @dataclass(frozen=True, slots=True)
 class TextBlock:
     """TF-IDF over the words of title, summary and body.
@@ -133,7 +107,7 @@ class TextBlock:
     name: str = "text"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _as_float(self.weight))
+        object.__setattr__(self, "weight", as_float(self.weight))
 
     def posting_content(self, posting: Posting) -> str:
         """Return title, summary and body as text.
@@ -213,7 +187,7 @@ class HashtagBlock:
     name: str = "hashtags"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _as_float(self.weight))
+        object.__setattr__(self, "weight", as_float(self.weight))
 
     def posting_content(self, posting: Posting) -> Sequence[str]:
         """Return the posting's hashtags.
@@ -354,14 +328,6 @@ def check_block(block: FeatureBlock) -> None:
             f"weight of block {block.name!r} must be 0 or a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, "
             f"got {weight!r}"
         )
-
-
-def _as_float(weight: object) -> float:
-    """Return a number of any kind as float; anything else as it is, for `check_block` to refuse."""
-    if isinstance(weight, (int, float, np.integer, np.floating)) and not isinstance(weight, bool):
-        with suppress(OverflowError):
-            return float(weight)
-    return weight  # type: ignore[return-value]
 
 
 def check_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,41 +18,11 @@ from matcher.errors import ModelDamagedError
 from matcher.features import FeatureBlock
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import BlockQuery, Matched
 from matcher.strings import StringTable
 from matcher.tokens import Tokens
 
 __all__: Final = ["BlockFeatures", "BlockQuery", "fit_block"]
-
-
-class BlockQuery(NamedTuple):
-    """A profile in the terms of one block.
-
-    Attributes
-    ----------
-    features : ndarray of int32
-        Ascending positions in the block's vocabulary. Empty when the profile holds none of its terms.
-    weights : ndarray of float64
-        ``count * weight**2 / norm`` of each: the term's weight on the profile's side, L2-normalised,
-        times its weight on the posting's side, so that postings are scored from their bare counts.
-    elsewhere : bool
-        Whether the profile has data in this block that no posting at hand shares: its features are those of
-        other segments. A posting with data then differs from the profile; it does not lack a side.
-    """
-
-    features: NDArray[np.int32]
-    weights: NDArray[np.float64]
-    elsewhere: bool = False
-
-    @property
-    def asked(self) -> bool:
-        """Whether the profile has data in this block.
-
-        Examples
-        --------
-        >>> BlockQuery(np.zeros(0, np.int32), np.zeros(0)).asked
-        False
-        """
-        return self.elsewhere or len(self.features) > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,12 +128,11 @@ class BlockFeatures:
         >>> features.queries([profile], split_in_python([profile.text]))[0].features
         array([1], dtype=int32)
         """
-        positions, owners = self.block.profile_features(profiles, tokens, self.vocabulary)
-        terms = max(1, len(self.vocabulary))
-        keys = np.sort(owners * terms + positions)
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        counts = np.diff(first, append=len(keys))
-        owners, features = np.divmod(keys[first], terms)
+        found = self.block.profile_features(profiles, tokens, self.vocabulary)
+        if isinstance(found, Matched):
+            features, owners, counts = found.positions, found.owners, found.amounts
+        else:
+            features, owners, counts = _count_positions(*found, len(self.vocabulary))
         idf = self.term_weights[features]
         weights = counts * idf
         # bincount adds in the order of its input: the same bits however many profiles there are.
@@ -171,7 +140,21 @@ class BlockFeatures:
         weights = weights * idf / norms[owners]
         bounds = np.searchsorted(owners, np.arange(len(profiles) + 1)).tolist()
         features = features.astype(np.int32)
-        return [BlockQuery(features[begin:end], weights[begin:end]) for begin, end in pairwise(bounds)]
+        spans = [slice(begin, end) for begin, end in pairwise(bounds)]
+        if not isinstance(found, Matched):
+            return [BlockQuery(features[span], weights[span]) for span in spans]
+        origins, words = found.origins, found.words
+        return [BlockQuery(features[span], weights[span], False, origins[span], words) for span in spans]
+
+
+def _count_positions(
+    positions: NDArray[np.int64], owners: NDArray[np.int64], terms: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return positions and their owners without repeats, in order, and how often each is there."""
+    keys = np.sort(owners * max(1, terms) + positions)
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    owners, positions = np.divmod(keys[first], max(1, terms))
+    return positions, owners, np.diff(first, append=len(keys))
 
 
 def fit_block(

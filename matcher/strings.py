@@ -217,7 +217,7 @@ class StringTable(Sequence[str]):
     (3, 'köchin', 2, -1)
     """
 
-    __slots__ = ("_hashed", "_slots", "lines", "offsets")
+    __slots__ = ("__weakref__", "_hashed", "_slots", "lines", "offsets")
 
     def __init__(self, lines: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         # Read-only, as mapped files are: code is compiled once for both.
