@@ -4,46 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.boosts import Boost
 from matcher.features import FeatureBlock
-from matcher.learning import BlockQuery
 from matcher.parts import Hit
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import BlockQuery
 from matcher.recommendation import Contribution, Recommendation
 
 __all__: Final = ["describe_hits", "describe_ranking"]
 
+_NOTHING: Final = np.zeros(0, np.int32)
+
 
 def describe_hits(
-    hits: Iterable[Hit],
+    hits: Sequence[Hit],
     ranks: Iterable[int],
     blocks: Sequence[FeatureBlock],
+    queries: Sequence[BlockQuery],
     boosts: Sequence[Boost],
     read: Callable[[Hit], Posting],
 ) -> tuple[Recommendation, ...]:
     """Return hits as recommendations; contributions are named when somebody asks for them.
 
+    Parameters
+    ----------
+    hits : sequence of Hit
+    ranks : iterable of int
+    blocks : sequence of FeatureBlock
+    queries : sequence of BlockQuery
+        The profile in the terms of each block.
+    boosts : sequence of Boost
+    read : callable
+        Returns the posting of a hit.
+
     Examples
     --------
-    >>> describe_hits([], [], [], [], lambda hit: Posting(id="1"))
+    >>> describe_hits([], [], [], [], [], lambda hit: Posting(id="1"))
     ()
     """
+    queries = [_keep_words(number, query, hits) for number, query in enumerate(queries)]
     described = []
     for rank, hit in zip(ranks, hits, strict=False):
         posting = read(hit)
-        explain = partial(_name_contributions, hit, blocks, boosts, posting)
+        explain = partial(_name_contributions, hit, blocks, queries, boosts, posting)
         described.append(Recommendation(rank, hit.score, posting, explain))
     return tuple(described)
+
+
+def _keep_words(number: int, query: BlockQuery, hits: Sequence[Hit]) -> BlockQuery:
+    """Return what explanations need of the query: one that matches words may have thousands of features."""
+    if query.origins is None:
+        return query
+    return query.narrow(np.unique(np.concatenate([_find_learned(hit, number) for hit in hits] or [_NOTHING])))
+
+
+def _find_learned(hit: Hit, number: int) -> NDArray[np.int32]:
+    """Return the hit's features of one block as positions in the learned vocabulary."""
+    learned: NDArray[np.int32] = hit.part.places[number][hit.features[hit.blocks == number]]
+    return learned
 
 
 def _name_contributions(
     hit: Hit,
     feature_blocks: Sequence[FeatureBlock],
+    queries: Sequence[BlockQuery],
     boosts: Sequence[Boost],
     posting: Posting,
     limit: int | None,
@@ -52,16 +83,25 @@ def _name_contributions(
     names = [*(block.name for block in feature_blocks), *(boost.name for boost in boosts)]
     # Vocabularies are sorted, so positions sort like terms; blocks sort by name.
     places = np.array([sorted(names).index(name) for name in names])
-    order = np.lexsort((hit.features, places[hit.blocks], -hit.values))[:limit]
-    blocks, features, values = hit.blocks[order], hit.features[order], hit.values[order]
-    labels = np.empty(len(values), np.object_)
+    # One contribution of each block may become several smaller ones, which makes room for another.
+    spared = None if limit is None else limit + len(feature_blocks)
+    order = np.lexsort((hit.features, places[hit.blocks], -hit.values))[:spared]
+    blocks, features, values = hit.blocks[order], hit.features[order], hit.values[order].tolist()
+    named: list[tuple[float, int, int, Contribution]] = []
     for number, (block, counted) in enumerate(zip(feature_blocks, hit.part.segment.blocks, strict=True)):
         mine = np.flatnonzero(blocks == number)
-        labels[mine] = [*map(block.label, counted.vocabulary.take(features[mine]))]
+        if len(mine):
+            query = queries[number].narrow(hit.part.places[number][features[mine]])
+            terms, shares = counted.vocabulary.take(features[mine]), [values[n] for n in mine.tolist()]
+            parts = block.name_contributions(terms, shares, query, posting)
+            for rank, (label, value) in enumerate(parts):
+                named.append((-value, int(places[number]), rank, Contribution(block.name, label, value)))
     for number, boost in enumerate(boosts, len(feature_blocks)):
-        labels[blocks == number] = boost.label(posting)
-    named = [names[block] for block in blocks.tolist()]
-    return tuple(map(Contribution._make, zip(named, labels.tolist(), values.tolist(), strict=True)))
+        for entry in np.flatnonzero(blocks == number).tolist():
+            part = Contribution(boost.name, boost.label(posting), values[entry])
+            named.append((-part.value, int(places[number]), 0, part))
+    # What comes of one block is in order already, equal ones by feature.
+    return tuple(item[-1] for item in sorted(named, key=itemgetter(0, 1, 2))[:limit])
 
 
 def describe_ranking(

@@ -20,8 +20,10 @@ from matcher.analyzer import LONGEST_TAG_IN_WORDS, analyze, select_tags
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import BlockQuery, Matched
 from matcher.strings import Found, StringTable
 from matcher.text import posting_text
+from matcher.titles import TitleBlock
 from matcher.tokens import Tokens
 from matcher.weighting import as_float, smooth_idf
 
@@ -30,6 +32,7 @@ __all__: Final = [
     "FeatureBlock",
     "HashtagBlock",
     "TextBlock",
+    "TitleBlock",
     "block_from_settings",
     "check_blocks",
     "default_blocks",
@@ -72,10 +75,13 @@ class FeatureBlock(Protocol):
         Terms may repeat: how often one occurs is its count. Either way, it is the same for all postings.
         """
 
-    def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
+    def profile_features(
+        self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable
+    ) -> Found | Matched:
         """Return the positions in `vocabulary` of the profiles' terms, with repeats, profile after profile.
 
-        `tokens` are those of the profiles' texts, split once for all blocks.
+        `tokens` are those of the profiles' texts, split once for all blocks. Where profiles have terms in
+        some measure, for other words of theirs, `Matched` comes back.
         """
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
@@ -83,6 +89,27 @@ class FeatureBlock(Protocol):
 
     def label(self, term: str) -> str:
         """Return a term as a person wants to read it."""
+
+    def name_contributions(
+        self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
+    ) -> list[tuple[str, float]]:
+        """Return what a person reads of contributions: a label and a value each, all above 0.
+
+        A contribution may become several, whose values sum to its own; of one posting, a single one may.
+
+        Parameters
+        ----------
+        terms : sequence of str
+            Of the posting, in the block's vocabulary.
+        values : sequence of float
+            What each adds to the score.
+        query : BlockQuery
+            The profile's side: its features are those of `terms`, in their order.
+        posting : Posting
+        """
+
+    def check_settings(self) -> None:
+        """Raise `OptionError` unless all settings but the weight make sense."""
 
     def settings(self) -> dict[str, Any]:
         """Return what a model's manifest needs to make the same block again: all fields, JSON values."""
@@ -150,6 +177,27 @@ class TextBlock:
         'c++'
         """
         return term
+
+    def name_contributions(
+        self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
+    ) -> list[tuple[str, float]]:
+        """Return the words themselves.
+
+        Examples
+        --------
+        >>> query = BlockQuery(np.zeros(1, np.int32), np.ones(1))
+        >>> TextBlock().name_contributions(["cook"], [0.1], query, Posting(id="1"))
+        [('cook', 0.1)]
+        """
+        return list(zip(map(self.label, terms), values, strict=True))
+
+    def check_settings(self) -> None:
+        """Do nothing: every setting of its type makes sense.
+
+        Examples
+        --------
+        >>> TextBlock().check_settings()
+        """
 
     def settings(self) -> dict[str, Any]:
         """Return all fields.
@@ -239,6 +287,27 @@ class HashtagBlock:
         """
         return "#" + term
 
+    def name_contributions(
+        self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
+    ) -> list[tuple[str, float]]:
+        """Return the hashtags with their ``#``.
+
+        Examples
+        --------
+        >>> query = BlockQuery(np.zeros(1, np.int32), np.ones(1))
+        >>> HashtagBlock().name_contributions(["cook"], [0.1], query, Posting(id="1"))
+        [('#cook', 0.1)]
+        """
+        return list(zip(map(self.label, terms), values, strict=True))
+
+    def check_settings(self) -> None:
+        """Do nothing: every setting of its type makes sense.
+
+        Examples
+        --------
+        >>> HashtagBlock().check_settings()
+        """
+
     def settings(self) -> dict[str, Any]:
         """Return all fields.
 
@@ -250,9 +319,10 @@ class HashtagBlock:
         return asdict(self)
 
 
-BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock]]] = {
+BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock] | type[TitleBlock]]] = {
     "text": TextBlock,
     "hashtags": HashtagBlock,
+    "title": TitleBlock,
 }
 """Every feature block by name, in the order in which contributions are summed."""
 
@@ -270,14 +340,14 @@ def posting_terms(block: FeatureBlock, posting: Posting) -> list[str]:
 
 
 def default_blocks() -> tuple[FeatureBlock, ...]:
-    """Return one block of each kind with its default settings.
+    """Return the blocks that a matcher has unless others are given.
 
     Examples
     --------
     >>> [(block.name, block.weight) for block in default_blocks()]
     [('text', 0.7), ('hashtags', 0.3)]
     """
-    return tuple(kind() for kind in BLOCKS.values())
+    return TextBlock(), HashtagBlock()
 
 
 def block_from_settings(settings: Mapping[str, Any]) -> FeatureBlock:
@@ -328,6 +398,7 @@ def check_block(block: FeatureBlock) -> None:
             f"weight of block {block.name!r} must be 0 or a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, "
             f"got {weight!r}"
         )
+    block.check_settings()
 
 
 def check_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:

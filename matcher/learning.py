@@ -22,7 +22,7 @@ from matcher.queries import BlockQuery, Matched
 from matcher.strings import StringTable
 from matcher.tokens import Tokens
 
-__all__: Final = ["BlockFeatures", "BlockQuery", "fit_block"]
+__all__: Final = ["BlockFeatures", "fit_block"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,22 +129,23 @@ class BlockFeatures:
         array([1], dtype=int32)
         """
         found = self.block.profile_features(profiles, tokens, self.vocabulary)
+        counts: NDArray[np.generic]
         if isinstance(found, Matched):
             features, owners, counts = found.positions, found.owners, found.amounts
         else:
             features, owners, counts = _count_positions(*found, len(self.vocabulary))
         idf = self.term_weights[features]
-        weights = counts * idf
+        weights: NDArray[np.float64] = counts * idf
         # bincount adds in the order of its input: the same bits however many profiles there are.
         norms = np.sqrt(np.bincount(owners, weights=weights * weights, minlength=len(profiles)))
         weights = weights * idf / norms[owners]
         bounds = np.searchsorted(owners, np.arange(len(profiles) + 1)).tolist()
-        features = features.astype(np.int32)
+        places = features.astype(np.int32)
         spans = [slice(begin, end) for begin, end in pairwise(bounds)]
         if not isinstance(found, Matched):
-            return [BlockQuery(features[span], weights[span]) for span in spans]
+            return [BlockQuery(places[span], weights[span]) for span in spans]
         origins, words = found.origins, found.words
-        return [BlockQuery(features[span], weights[span], False, origins[span], words) for span in spans]
+        return [BlockQuery(places[span], weights[span], False, origins[span], words) for span in spans]
 
 
 def _count_positions(

@@ -1,9 +1,9 @@
 """Words that are spelled alike: how many character n-grams they share.
 
-A word's n-grams are the runs of `LENGTH` code points of the word with a space before and behind, each counted
-once (a word of one letter has one, the whole); of a long word the first `LONGEST_SPELLED` code points are
-looked at. Two words are as similar as the cosine of their sets of n-grams: the number of those they share over
-the geometric mean of how many each has. So inflected forms, compounds and slips of the pen come out as
+A word's n-grams are the runs of `LENGTH` code points of the word with a space before and behind, each
+counted once (a word of one letter has one, the whole); of a long word the first `LONGEST_SPELLED` code points
+are looked at. Two words are as similar as the cosine of their sets of n-grams: the number of those they share
+over the geometric mean of how many each has. So inflected forms, compounds and slips of the pen come out as
 similar, and a word is as similar to itself as can be (1).
 
 `Spelling` finds the words of a vocabulary that are similar to given ones through the words that have each
@@ -94,7 +94,9 @@ def _find_places(codes: NDArray[np.uint32], alphabet: NDArray[np.uint32]) -> NDA
     return np.minimum(at + 1, _PLACES - 1).astype(np.uint64)
 
 
-def _join(places: NDArray[np.uint64], offsets: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def _join(
+    places: NDArray[np.uint64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Return the n-grams of words, given as places in an alphabet, and where those of each word begin.
 
     N-grams repeat; those that are shorter than `LENGTH` have zeros behind.
@@ -210,8 +212,8 @@ class Spelling:
         least : float
             Similarity from which on words count as similar.
         positions : sequence of int, optional
-            Where each word is in the vocabulary, -1 where it is not. What is found for words of the vocabulary
-            is kept, up to `MOST_KEPT` matches, and not looked for again; nothing is kept of other words.
+            Where each word is in the vocabulary, -1 where it is not. What is found for words of the
+            vocabulary is kept, up to `MOST_KEPT` matches, and not looked for again; of other words nothing is.
         compiled : bool
             Search with compiled code (extra ``[fast]``). The result is the same but for the order.
 
@@ -304,9 +306,7 @@ class Spelling:
         return self._slots
 
 
-def _cut(
-    found: NDArray[np.int32], similarities: NDArray[np.float64], ends: NDArray[np.int64]
-) -> list[Alike]:
+def _cut(found: NDArray[np.int32], similarities: NDArray[np.float64], ends: NDArray[np.int64]) -> list[Alike]:
     begins = [0, *ends.tolist()]
     spans = [slice(begin, end) for begin, end in pairwise(begins)]
     return [Alike(found[span], similarities[span]) for span in spans]

@@ -131,7 +131,6 @@ WITHOUT_EXAMPLE = {
     "matcher.sources.reader.PostingReader",
     "matcher.filters.Filter",
     "matcher.index.Ranking",
-    "matcher.learning.BlockQuery",
     "matcher.learning.BlockFeatures",
     "matcher.store.reading.StoredModel",
     "matcher.store.StoredModel",
