@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from matcher.counts import BlockIndex, Counts
 from matcher.dense import estimation_error, invert_norm
 from matcher.frequent import FrequentTerms
-from matcher.learning import BlockQuery
+from matcher.queries import BlockQuery
 from matcher.strings import gather
 
 __all__: Final = [

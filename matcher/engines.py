@@ -16,7 +16,7 @@ import numpy as np
 from matcher.base import BaseEngine, Engine, Query
 from matcher.counts import BlockIndex
 from matcher.errors import OptionError
-from matcher.learning import BlockQuery
+from matcher.queries import BlockQuery
 from matcher.strings import StringTable
 from matcher.tokens import Splitter, split_compiled, split_in_python
 

@@ -4,104 +4,106 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matcher.boosts import Boost
 from matcher.features import FeatureBlock
-from matcher.learning import BlockQuery, encoder_of
 from matcher.parts import Hit
-from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import BlockQuery
 from matcher.recommendation import Contribution, Recommendation
-from matcher.semantic import SemanticBlock
 
 __all__: Final = ["describe_hits", "describe_ranking"]
 
-MOST_PAIRS: Final = 10
-"""Pairs of words that are named one by one."""
-
-OTHER_WORDS: Final = "other words"
-"""What the rest adds together; less than 0 when it points elsewhere."""
+_NOTHING: Final = np.zeros(0, np.int32)
 
 
 def describe_hits(
-    hits: Iterable[Hit],
+    hits: Sequence[Hit],
     ranks: Iterable[int],
     blocks: Sequence[FeatureBlock],
+    queries: Sequence[BlockQuery],
     boosts: Sequence[Boost],
-    profile: Profile,
     read: Callable[[Hit], Posting],
 ) -> tuple[Recommendation, ...]:
     """Return hits as recommendations; contributions are named when somebody asks for them.
 
+    Parameters
+    ----------
+    hits : sequence of Hit
+    ranks : iterable of int
+    blocks : sequence of FeatureBlock
+    queries : sequence of BlockQuery
+        The profile in the terms of each block.
+    boosts : sequence of Boost
+    read : callable
+        Returns the posting of a hit.
+
     Examples
     --------
-    >>> describe_hits([], [], [], [], Profile("Cook"), lambda hit: Posting(id="1"))
+    >>> describe_hits([], [], [], [], [], lambda hit: Posting(id="1"))
     ()
     """
+    queries = [_keep_words(number, query, hits) for number, query in enumerate(queries)]
     described = []
     for rank, hit in zip(ranks, hits, strict=False):
         posting = read(hit)
-        explain = partial(_name_contributions, hit, blocks, boosts, profile, posting)
+        explain = partial(_name_contributions, hit, blocks, queries, boosts, posting)
         described.append(Recommendation(rank, hit.score, posting, explain))
     return tuple(described)
+
+
+def _keep_words(number: int, query: BlockQuery, hits: Sequence[Hit]) -> BlockQuery:
+    """Return what explanations need of the query: one that matches words may have thousands of features."""
+    if query.origins is None:
+        return query
+    return query.narrow(np.unique(np.concatenate([_find_learned(hit, number) for hit in hits] or [_NOTHING])))
+
+
+def _find_learned(hit: Hit, number: int) -> NDArray[np.int32]:
+    """Return the hit's features of one block as positions in the learned vocabulary."""
+    learned: NDArray[np.int32] = hit.part.places[number][hit.features[hit.blocks == number]]
+    return learned
 
 
 def _name_contributions(
     hit: Hit,
     feature_blocks: Sequence[FeatureBlock],
+    queries: Sequence[BlockQuery],
     boosts: Sequence[Boost],
-    profile: Profile,
     posting: Posting,
     limit: int | None,
 ) -> tuple[Contribution, ...]:
     """Return the largest contributions, at most `limit`: equal ones by block and feature."""
-    is_dense = np.array(
-        [isinstance(block, SemanticBlock) for block in feature_blocks] + [False] * len(boosts)
-    )
-    dense = np.flatnonzero(is_dense[hit.blocks])
-    if len(dense):
-        text = remove_personal_data(profile).text
-        named = [
-            part
-            for entry in dense.tolist()
-            for part in _name_parts(feature_blocks[int(hit.blocks[entry])], text, posting, hit.values[entry])
-        ]
-        kept = np.flatnonzero(~is_dense[hit.blocks])
-        rest = hit._replace(blocks=hit.blocks[kept], features=hit.features[kept], values=hit.values[kept])
-        named += _name_contributions(rest, feature_blocks, boosts, profile, posting, limit)
-        return tuple(sorted(named, key=lambda one: (-one.value, one.block, one.feature)))[:limit]
     names = [*(block.name for block in feature_blocks), *(boost.name for boost in boosts)]
     # Vocabularies are sorted, so positions sort like terms; blocks sort by name.
     places = np.array([sorted(names).index(name) for name in names])
-    order = np.lexsort((hit.features, places[hit.blocks], -hit.values))[:limit]
-    blocks, features, values = hit.blocks[order], hit.features[order], hit.values[order]
-    labels = np.empty(len(values), np.object_)
+    # One contribution of each block may become several smaller ones, which makes room for another.
+    spared = None if limit is None else limit + len(feature_blocks)
+    order = np.lexsort((hit.features, places[hit.blocks], -hit.values))[:spared]
+    blocks, features, values = hit.blocks[order], hit.features[order], hit.values[order].tolist()
+    named: list[tuple[float, int, int, Contribution]] = []
     for number, (block, counted) in enumerate(zip(feature_blocks, hit.part.segment.blocks, strict=True)):
         mine = np.flatnonzero(blocks == number)
-        labels[mine] = [*map(block.label, counted.vocabulary.take(features[mine]))]
+        if len(mine):
+            query, terms, shares = queries[number], [""], [values[n] for n in mine.tolist()]
+            if counted.dense is None:
+                query = query.narrow(hit.part.places[number][features[mine]])
+                terms = counted.vocabulary.take(features[mine])
+            parts = block.name_contributions(terms, shares, query, posting)
+            for rank, (label, value) in enumerate(parts):
+                named.append((-value, int(places[number]), rank, Contribution(block.name, label, value)))
     for number, boost in enumerate(boosts, len(feature_blocks)):
-        labels[blocks == number] = boost.label(posting)
-    named = [names[block] for block in blocks.tolist()]
-    return tuple(map(Contribution._make, zip(named, labels.tolist(), values.tolist(), strict=True)))
-
-
-def _name_parts(block: FeatureBlock, profile: str, posting: Posting, value: float) -> list[Contribution]:
-    """Return what dense vectors add, by pairs of words: the largest, and what is left as one."""
-    assert isinstance(block, SemanticBlock)  # noqa: S101 - callers check
-    parts = encoder_of(block).name_parts(profile, block.posting_content(posting))
-    total = sum(part for _, part in parts)
-    if not total > 0:  # so little that rounding to whole numbers decides
-        return [Contribution(block.name, OTHER_WORDS, float(value))]
-    parts.sort(key=lambda part: (-part[1], part[0]))
-    scaled = [(label, part * float(value) / total) for label, part in parts]
-    named, rest = scaled[:MOST_PAIRS], scaled[MOST_PAIRS:]
-    if rest:
-        named.append((OTHER_WORDS, sum(part for _, part in rest)))
-    return [Contribution(block.name, label, part) for label, part in named]
+        for entry in np.flatnonzero(blocks == number).tolist():
+            part = Contribution(boost.name, boost.label(posting), values[entry])
+            named.append((-part.value, int(places[number]), 0, part))
+    # What comes of one block is in order already, equal ones by feature.
+    return tuple(item[-1] for item in sorted(named, key=itemgetter(0, 1, 2))[:limit])
 
 
 def describe_ranking(

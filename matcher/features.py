@@ -10,7 +10,6 @@ Blocks hold settings only; `matcher.learning` fits them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
@@ -21,16 +20,20 @@ from matcher.analyzer import LONGEST_TAG_IN_WORDS, analyze, select_tags
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import BlockQuery, Matched
 from matcher.semantic import SemanticBlock
 from matcher.strings import Found, StringTable
 from matcher.text import posting_text
+from matcher.titles import TitleBlock
 from matcher.tokens import Tokens
+from matcher.weighting import as_float, smooth_idf
 
 __all__: Final = [
     "BLOCKS",
     "FeatureBlock",
     "HashtagBlock",
     "TextBlock",
+    "TitleBlock",
     "block_from_settings",
     "check_blocks",
     "default_blocks",
@@ -73,10 +76,13 @@ class FeatureBlock(Protocol):
         Terms may repeat: how often one occurs is its count. Either way, it is the same for all postings.
         """
 
-    def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
+    def profile_features(
+        self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable
+    ) -> Found | Matched:
         """Return the positions in `vocabulary` of the profiles' terms, with repeats, profile after profile.
 
-        `tokens` are those of the profiles' texts, split once for all blocks.
+        `tokens` are those of the profiles' texts, split once for all blocks. Where profiles have terms in
+        some measure, for other words of theirs, `Matched` comes back.
         """
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
@@ -85,34 +91,29 @@ class FeatureBlock(Protocol):
     def label(self, term: str) -> str:
         """Return a term as a person wants to read it."""
 
+    def name_contributions(
+        self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
+    ) -> list[tuple[str, float]]:
+        """Return what a person reads of contributions: a label and a value each, all above 0.
+
+        A contribution may become several, whose values sum to its own; of one posting, a single one may.
+
+        Parameters
+        ----------
+        terms : sequence of str
+            Of the posting, in the block's vocabulary.
+        values : sequence of float
+            What each adds to the score.
+        query : BlockQuery
+            The profile's side: its features are those of `terms`, in their order.
+        posting : Posting
+        """
+
+    def check_settings(self) -> None:
+        """Raise `OptionError` unless all settings but the weight make sense."""
+
     def settings(self) -> dict[str, Any]:
         """Return what a model's manifest needs to make the same block again: all fields, JSON values."""
-
-
-def smooth_idf(document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
-    """Return ``ln((1 + n) / (1 + df)) + 1``, the smooth inverse document frequency of scikit-learn.
-
-    Source: scikit-learn, user guide, section "Tf-idf term weighting" (``smooth_idf=True``).
-
-    Parameters
-    ----------
-    document_frequency : ndarray of int64, shape (terms,)
-        In how many postings each term occurs, 1 to `postings`.
-    postings : int
-        Number of postings.
-
-    Returns
-    -------
-    ndarray of float64, shape (terms,)
-        At least 1.
-
-    Examples
-    --------
-    >>> smooth_idf(np.array([1, 3]), 3).round(4)
-    array([1.6931, 1.    ])
-    """
-    weights: NDArray[np.float64] = np.log((1.0 + postings) / (1.0 + document_frequency)) + 1.0
-    return weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class TextBlock:
     name: str = "text"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _as_float(self.weight))
+        object.__setattr__(self, "weight", as_float(self.weight))
 
     def posting_content(self, posting: Posting) -> str:
         """Return title, summary and body as text.
@@ -178,6 +179,27 @@ class TextBlock:
         """
         return term
 
+    def name_contributions(
+        self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
+    ) -> list[tuple[str, float]]:
+        """Return the words themselves.
+
+        Examples
+        --------
+        >>> query = BlockQuery(np.zeros(1, np.int32), np.ones(1))
+        >>> TextBlock().name_contributions(["cook"], [0.1], query, Posting(id="1"))
+        [('cook', 0.1)]
+        """
+        return list(zip(map(self.label, terms), values, strict=True))
+
+    def check_settings(self) -> None:
+        """Do nothing: every setting of its type makes sense.
+
+        Examples
+        --------
+        >>> TextBlock().check_settings()
+        """
+
     def settings(self) -> dict[str, Any]:
         """Return all fields.
 
@@ -214,7 +236,7 @@ class HashtagBlock:
     name: str = "hashtags"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", _as_float(self.weight))
+        object.__setattr__(self, "weight", as_float(self.weight))
 
     def posting_content(self, posting: Posting) -> Sequence[str]:
         """Return the posting's hashtags.
@@ -266,6 +288,27 @@ class HashtagBlock:
         """
         return "#" + term
 
+    def name_contributions(
+        self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
+    ) -> list[tuple[str, float]]:
+        """Return the hashtags with their ``#``.
+
+        Examples
+        --------
+        >>> query = BlockQuery(np.zeros(1, np.int32), np.ones(1))
+        >>> HashtagBlock().name_contributions(["cook"], [0.1], query, Posting(id="1"))
+        [('#cook', 0.1)]
+        """
+        return list(zip(map(self.label, terms), values, strict=True))
+
+    def check_settings(self) -> None:
+        """Do nothing: every setting of its type makes sense.
+
+        Examples
+        --------
+        >>> HashtagBlock().check_settings()
+        """
+
     def settings(self) -> dict[str, Any]:
         """Return all fields.
 
@@ -277,9 +320,12 @@ class HashtagBlock:
         return asdict(self)
 
 
-BLOCKS: Final[Mapping[str, type[TextBlock] | type[HashtagBlock] | type[SemanticBlock]]] = {
+Kind = type[TextBlock] | type[HashtagBlock] | type[TitleBlock] | type[SemanticBlock]
+
+BLOCKS: Final[Mapping[str, Kind]] = {
     "text": TextBlock,
     "hashtags": HashtagBlock,
+    "title": TitleBlock,
     "semantic": SemanticBlock,
 }
 """Every feature block by name, in the order in which contributions are summed."""
@@ -298,7 +344,7 @@ def posting_terms(block: FeatureBlock, posting: Posting) -> list[str]:
 
 
 def default_blocks() -> tuple[FeatureBlock, ...]:
-    """Return one block of each kind with its default settings.
+    """Return the blocks that a matcher has unless others are given.
 
     Examples
     --------
@@ -356,16 +402,7 @@ def check_block(block: FeatureBlock) -> None:
             f"weight of block {block.name!r} must be 0 or a number from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, "
             f"got {weight!r}"
         )
-    if isinstance(block, SemanticBlock):
-        block.check()
-
-
-def _as_float(weight: object) -> float:
-    """Return a number of any kind as float; anything else as it is, for `check_block` to refuse."""
-    if isinstance(weight, (int, float, np.integer, np.floating)) and not isinstance(weight, bool):
-        with suppress(OverflowError):
-            return float(weight)
-    return weight  # type: ignore[return-value]
+    block.check_settings()
 
 
 def check_blocks(blocks: Sequence[FeatureBlock]) -> list[FeatureBlock]:

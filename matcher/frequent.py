@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import Counts
-from matcher.learning import BlockQuery
+from matcher.queries import BlockQuery
 
 __all__: Final = ["FrequentTerms"]
 

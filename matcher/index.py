@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from matcher.base import BaseEngine, Engine, Proposal, Query, block_scales, scale_dense
 from matcher.counts import BlockIndex
-from matcher.learning import BlockQuery
+from matcher.queries import BlockQuery
 from matcher.strings import gather
 
 __all__: Final = ["Contributions", "Index", "Ranking"]

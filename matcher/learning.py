@@ -8,73 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import BlockIndex
-from matcher.encoding import TextEncoder, WordEncoder
+from matcher.encoding import WordEncoder
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.features import FeatureBlock, TextBlock
 from matcher.posting import Posting
 from matcher.profile import Profile
-from matcher.semantic import SemanticBlock, shipped_encoder
+from matcher.queries import BlockQuery, Matched
+from matcher.semantic import SemanticBlock, encoder_of, shipped_encoder
 from matcher.strings import StringTable
 from matcher.tokens import Tokens
 from matcher.word_vectors import WordVectors
 
-__all__: Final = ["BlockFeatures", "BlockQuery", "encoder_of", "fit_block", "prepare_blocks"]
+__all__: Final = ["BlockFeatures", "fit_block", "prepare_blocks"]
 
 _NO_TERMS: Final = StringTable.from_strings([]), np.zeros(0, np.int64)
-
-
-class BlockQuery(NamedTuple):
-    """A profile in the terms of one block.
-
-    Attributes
-    ----------
-    features : ndarray of int32
-        Ascending positions in the block's vocabulary. Empty when the profile holds none of its terms.
-    weights : ndarray of float64
-        ``count * weight**2 / norm`` of each: the term's weight on the profile's side, L2-normalised,
-        times its weight on the posting's side, so that postings are scored from their bare counts.
-    elsewhere : bool
-        Whether the profile has data in this block that no posting at hand shares: its features are those of
-        other segments. A posting with data then differs from the profile; it does not lack a side.
-    vector : ndarray of int32, shape (dimensions,), or None
-        The profile as a dense vector, for a block that has those instead of terms.
-    share : float
-        What of the block's weight counts for this profile, 0 to 1.
-    """
-
-    features: NDArray[np.int32]
-    weights: NDArray[np.float64]
-    elsewhere: bool = False
-    vector: NDArray[np.int32] | None = None
-    share: float = 1.0
-
-    @property
-    def asked(self) -> bool:
-        """Whether the profile has data in this block.
-
-        Examples
-        --------
-        >>> BlockQuery(np.zeros(0, np.int32), np.zeros(0)).asked
-        False
-        """
-        return self.present > 0
-
-    @property
-    def present(self) -> float:
-        """What of the block's weight counts: `share` when the profile has data in this block, else 0.
-
-        Examples
-        --------
-        >>> BlockQuery(np.zeros(1, np.int32), np.ones(1)).present
-        1.0
-        """
-        return self.share if self.elsewhere or len(self.features) or self.vector is not None else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,54 +155,47 @@ class BlockFeatures:
         array([1], dtype=int32)
         """
         if isinstance(self.block, SemanticBlock):
-            return self._dense_queries(self.block, profiles, tokens)
-        positions, owners = self.block.profile_features(profiles, tokens, self.vocabulary)
-        terms = max(1, len(self.vocabulary))
-        keys = np.sort(owners * terms + positions)
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        counts = np.diff(first, append=len(keys))
-        owners, features = np.divmod(keys[first], terms)
+            return _encode_profiles(self.block, profiles, tokens)
+        found = self.block.profile_features(profiles, tokens, self.vocabulary)
+        counts: NDArray[np.generic]
+        if isinstance(found, Matched):
+            features, owners, counts = found.positions, found.owners, found.amounts
+        else:
+            features, owners, counts = _count_positions(*found, len(self.vocabulary))
         idf = self.term_weights[features]
-        weights = counts * idf
+        weights: NDArray[np.float64] = counts * idf
         # bincount adds in the order of its input: the same bits however many profiles there are.
         norms = np.sqrt(np.bincount(owners, weights=weights * weights, minlength=len(profiles)))
         weights = weights * idf / norms[owners]
         bounds = np.searchsorted(owners, np.arange(len(profiles) + 1)).tolist()
-        features = features.astype(np.int32)
-        return [BlockQuery(features[begin:end], weights[begin:end]) for begin, end in pairwise(bounds)]
-
-    def _dense_queries(
-        self, block: SemanticBlock, profiles: Sequence[Profile], tokens: Tokens
-    ) -> list[BlockQuery]:
-        nothing = np.zeros(0, np.int32), np.zeros(0)
-        encoded = encoder_of(block).encode_profiles([profile.text for profile in profiles], tokens)
-        return [
-            BlockQuery(*nothing, vector=one.vector if one.vector.any() else None, share=block.share(one))
-            for one in encoded
-        ]
+        places = features.astype(np.int32)
+        spans = [slice(begin, end) for begin, end in pairwise(bounds)]
+        if not isinstance(found, Matched):
+            return [BlockQuery(places[span], weights[span]) for span in spans]
+        origins, words = found.origins, found.words
+        return [BlockQuery(places[span], weights[span], False, origins[span], words) for span in spans]
 
 
-def encoder_of(block: SemanticBlock) -> TextEncoder:
-    """Return a block's encoder; that of the shipped table when it has none of its own.
-
-    Raises
-    ------
-    OptionError
-        When the block needs an encoder that only the caller has.
-
-    Examples
-    --------
-    >>> encoder_of(SemanticBlock()).table.words.find("nurse") >= 0
-    True
-    """
-    if block.encoder is not None:
-        return block.encoder
-    if block.vectors != "shipped":
-        raise OptionError(
-            f"the model's vectors were made by {block.identity or 'an encoder'}: give it to Matcher.load, "
-            "encoder=..."
+def _encode_profiles(block: SemanticBlock, profiles: Sequence[Profile], tokens: Tokens) -> list[BlockQuery]:
+    nothing = np.zeros(0, np.int32), np.zeros(0)
+    texts = [profile.text for profile in profiles]
+    encoded = encoder_of(block).encode_profiles(texts, tokens)
+    return [
+        BlockQuery(
+            *nothing, vector=one.vector if one.vector.any() else None, text=text, share=block.share(one)
         )
-    return shipped_encoder(block.identity)
+        for text, one in zip(texts, encoded, strict=True)
+    ]
+
+
+def _count_positions(
+    positions: NDArray[np.int64], owners: NDArray[np.int64], terms: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return positions and their owners without repeats, in order, and how often each is there."""
+    keys = np.sort(owners * max(1, terms) + positions)
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    owners, positions = np.divmod(keys[first], max(1, terms))
+    return positions, owners, np.diff(first, append=len(keys))
 
 
 def prepare_blocks(

@@ -13,8 +13,9 @@ from matcher.base import Engine
 from matcher.counts import BlockIndex, invert_norms
 from matcher.engines import make_engine
 from matcher.index import Index, Ranking
-from matcher.learning import BlockFeatures, BlockQuery
+from matcher.learning import BlockFeatures
 from matcher.merging import MISSING
+from matcher.queries import BlockQuery
 from matcher.segments import Segment
 
 __all__: Final = ["Hit", "Part", "to_hits"]

@@ -17,11 +17,12 @@ from matcher.errors import OptionError, UnknownPostingError
 from matcher.explaining import describe_hits, describe_ranking
 from matcher.filters import select_postings
 from matcher.held import HeldPostings
-from matcher.learning import BlockFeatures, BlockQuery
+from matcher.learning import BlockFeatures
 from matcher.parts import Part
 from matcher.personal import remove_personal_data
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import BlockQuery
 from matcher.recommendation import Recommendation, Recommendations
 from matcher.snapshot import Snapshot
 
@@ -166,8 +167,8 @@ class Recommender:
                     hits,
                     range(1, len(hits) + 1),
                     snapshot.blocks,
+                    query,
                     boosts,
-                    profile,
                     lambda hit: read(hit.part, hit.row),
                 )
                 notice = describe_ranking(profile, query, items, considered, len(snapshot))
@@ -212,11 +213,11 @@ class Recommender:
         if place is None:
             raise UnknownPostingError(f"no posting has the id {posting_id!r}")
         boosts = _settle(_order_boosts(boosts), snapshot)
-        asked = _as_profile(profile)
-        query = self._queries(snapshot, [asked])[0]
+        query = self._queries(snapshot, [_as_profile(profile)])[0]
         rank, hit = snapshot.rank_of(query, *place, _lift(snapshot, boosts))
-        blocks = snapshot.blocks
-        return describe_hits([hit], [rank], blocks, boosts, asked, lambda hit: _read(hit.part, hit.row))[0]
+        return describe_hits(
+            [hit], [rank], snapshot.blocks, query, boosts, lambda hit: _read(hit.part, hit.row)
+        )[0]
 
     @property
     def postings(self) -> HeldPostings:

@@ -345,14 +345,15 @@ def fill_slots(hashes: Any, count: int, slots: Any) -> None:
     mask = slots.shape[0] - 1
     slots[:] = -1
     for position in range(count):
-        slot = _first_slot(hashes[position], mask)
+        slot = first_slot(hashes[position], mask)
         while slots[slot] >= 0:
             slot = (slot + 1) & mask
         slots[slot] = position
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _first_slot(hashed: int, mask: int) -> Any:
+def first_slot(hashed: int, mask: int) -> Any:
+    """Return where to look for a hash first, in a table whose size is ``mask + 1``, a power of 2."""
     # The lower bits of a polynomial hash depend on the lower bits of the bytes alone; the upper ones on all.
     return np.int64((hashed ^ (hashed >> np.uint64(29))) >> np.uint64(20)) & mask
 
@@ -363,7 +364,7 @@ def _find(
 ) -> Any:
     """Return the position of the string ``text[begin:end]``, or ``-1 - slot`` of the free slot for it."""
     mask = slots.shape[0] - 1
-    slot = _first_slot(hashed, mask)
+    slot = first_slot(hashed, mask)
     while slots[slot] >= 0:
         position = np.int64(slots[slot])
         if hashes[position] == hashed and starts[position + 1] - 1 - starts[position] == end - begin:

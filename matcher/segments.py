@@ -18,9 +18,8 @@ from matcher.catalogue import Catalogue
 from matcher.counts import BlockCounts, Counts
 from matcher.dense import DenseVectors
 from matcher.features import FeatureBlock
-from matcher.learning import encoder_of
 from matcher.posting import Posting
-from matcher.semantic import SemanticBlock
+from matcher.semantic import SemanticBlock, encoder_of
 from matcher.strings import StringTable, gather
 from matcher.tokens import split_compiled, split_in_python
 

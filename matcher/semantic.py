@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,12 +13,20 @@ from matcher.encoding import EncodedProfile, ForeignEncoder, TextEncoder, WordEn
 from matcher.errors import ModelSchemaError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import BlockQuery
 from matcher.strings import Found, StringTable
 from matcher.text import posting_text
 from matcher.tokens import Tokens
+from matcher.weighting import as_float
 from matcher.word_vectors import WordVectors
 
-__all__: Final = ["SOURCES_OF_VECTORS", "SemanticBlock", "shipped_encoder"]
+__all__: Final = ["SOURCES_OF_VECTORS", "SemanticBlock", "encoder_of", "shipped_encoder"]
+
+MOST_PAIRS: Final = 10
+"""Pairs of words that are named one by one."""
+
+OTHER_WORDS: Final = "other words"
+"""What the rest adds together; less than 0 when it points elsewhere."""
 
 SOURCES_OF_VECTORS: Final = ("shipped", "postings", "encoder")
 """Where vectors come from: the table that comes with the library, one learned from the postings a matcher is
@@ -35,8 +42,8 @@ class SemanticBlock:
     """Dense vectors of whole texts, compared by their cosine; below 0 counts as 0.
 
     Short profiles say little, and a synonym missed is a match missed; in a whole CV the right words occur
-    anyway, and sums of many words are all alike. So the block's weight falls with the number of distinct words
-    in a profile, and with the share of them that have no vector::
+    anyway, and sums of many words are all alike. So the block's weight falls with the number of distinct
+    words in a profile, and with the share of them that have no vector::
 
         weight * (fading / (fading + words))**2 * known / words
 
@@ -72,20 +79,17 @@ class SemanticBlock:
 
     def __post_init__(self) -> None:
         for name in ("weight", "fading"):
-            value = getattr(self, name)
-            if isinstance(value, (int, np.integer, np.floating)) and not isinstance(value, bool):
-                with suppress(OverflowError):
-                    object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, as_float(getattr(self, name)))
         if self.encoder is not None and not isinstance(self.encoder, TextEncoder):
             object.__setattr__(self, "encoder", ForeignEncoder(self.encoder))
             object.__setattr__(self, "vectors", "encoder")
 
-    def check(self) -> None:
+    def check_settings(self) -> None:
         """Raise `OptionError` unless every setting but the weight makes sense.
 
         Examples
         --------
-        >>> SemanticBlock(fading=0.0).check()
+        >>> SemanticBlock(fading=0.0).check_settings()
         Traceback (most recent call last):
         matcher.errors.OptionError: fading of block 'semantic' must be a number from 0.001 to 1e+06, got 0.0
         """
@@ -168,6 +172,32 @@ class SemanticBlock:
         """
         return term
 
+    def name_contributions(
+        self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
+    ) -> list[tuple[str, float]]:
+        """Return what dense vectors add, by pairs of words: the largest first, and what is left as one.
+
+        Examples
+        --------
+        >>> table = WordVectors.from_arrays(["cook", "midwife", "nurse"], [[4, 0], [1, 4], [0, 4]])
+        >>> block = SemanticBlock().with_encoder(WordEncoder.from_table(table))
+        >>> query = BlockQuery(np.zeros(0, np.int32), np.zeros(0), text="Nurse")
+        >>> block.name_contributions([""], [0.5], query, Posting(id="1", title="Midwife"))
+        [('nurse ~ midwife', 0.5)]
+        """
+        named: list[tuple[str, float]] = []
+        for value in values:
+            parts = encoder_of(self).name_parts(query.text, self.posting_content(posting))
+            total = sum(part for _, part in parts)
+            if not total > 0:  # so little that rounding to whole numbers decides
+                parts, total = [(OTHER_WORDS, 1.0)], 1.0
+            parts.sort(key=lambda part: (-part[1], part[0]))
+            named += [(label, part * value / total) for label, part in parts[:MOST_PAIRS]]
+            if len(parts) > MOST_PAIRS:
+                rest = sum(part for _, part in parts[MOST_PAIRS:])
+                named.append((OTHER_WORDS, rest * value / total))
+        return named
+
     def settings(self) -> dict[str, Any]:
         """Return all fields but the encoder.
 
@@ -183,6 +213,29 @@ class SemanticBlock:
             "identity": self.identity,
             "name": self.name,
         }
+
+
+def encoder_of(block: SemanticBlock) -> TextEncoder:
+    """Return a block's encoder; that of the shipped table when it has none of its own.
+
+    Raises
+    ------
+    OptionError
+        When the block needs an encoder that only the caller has.
+
+    Examples
+    --------
+    >>> encoder_of(SemanticBlock()).table.words.find("nurse") >= 0
+    True
+    """
+    if block.encoder is not None:
+        return block.encoder
+    if block.vectors != "shipped":
+        raise OptionError(
+            f"the model's vectors were made by {block.identity or 'an encoder'}: give it to Matcher.load, "
+            "encoder=..."
+        )
+    return shipped_encoder(block.identity)
 
 
 def shipped_encoder(identity: str) -> WordEncoder:

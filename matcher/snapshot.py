@@ -22,10 +22,11 @@ from matcher.base import Query
 from matcher.catalogue import NO_DATE
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.features import FeatureBlock, check_blocks
-from matcher.learning import BlockFeatures, BlockQuery
+from matcher.learning import BlockFeatures
 from matcher.merging import MISSING, insert_terms, merge_segments
 from matcher.parts import Hit, Part, to_hits
 from matcher.posting import Posting
+from matcher.queries import BlockQuery
 from matcher.segments import Segment
 from matcher.strings import StringTable
 

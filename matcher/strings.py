@@ -110,6 +110,19 @@ class Strings:
         data = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
         return cls(data, offsets, hash_strings(data, offsets))
 
+    @classmethod
+    def from_lines(cls, lines: Sequence[bytes], *, compiled: bool = False) -> Strings:
+        """Return strings given in UTF-8 as arrays.
+
+        Examples
+        --------
+        >>> list(Strings.from_lines([b"a", b"bc"]))
+        ['a', 'bc']
+        """
+        data, offsets = np.frombuffer(bytearray().join(lines), np.uint8), to_offsets([*map(len, lines)])
+        hashes = hash_compiled(data, offsets) if compiled else hash_strings(data, offsets)
+        return cls(data, offsets, hashes, compiled=compiled)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -217,7 +230,7 @@ class StringTable(Sequence[str]):
     (3, 'köchin', 2, -1)
     """
 
-    __slots__ = ("_hashed", "_slots", "lines", "offsets")
+    __slots__ = ("__weakref__", "_hashed", "_slots", "lines", "offsets")
 
     def __init__(self, lines: NDArray[np.uint8], offsets: NDArray[np.int64]) -> None:
         # Read-only, as mapped files are: code is compiled once for both.
@@ -475,8 +488,7 @@ class StringTable(Sequence[str]):
         array([ 1, -1])
         """
         if compiled:
-            data, offsets = np.frombuffer(bytearray().join(lines), np.uint8), to_offsets([*map(len, lines)])
-            return self.find_many(Strings(data, offsets, hash_compiled(data, offsets), compiled=True))
+            return self.find_many(Strings.from_lines(lines, compiled=True))
         if len(lines) * _FEW_OF < len(self):
             places = [bisect_left(range(len(self)), line, key=self._line) for line in lines]
             found = [

@@ -137,7 +137,6 @@ WITHOUT_EXAMPLE = {
     "matcher.sources.reader.PostingReader",
     "matcher.filters.Filter",
     "matcher.index.Ranking",
-    "matcher.learning.BlockQuery",
     "matcher.learning.BlockFeatures",
     "matcher.store.reading.StoredModel",
     "matcher.store.StoredModel",

@@ -24,7 +24,8 @@ from matcher.fast import FastEngine
 from matcher.features import TextBlock
 from matcher.frequent import FrequentTerms
 from matcher.index import Index
-from matcher.learning import BlockQuery, fit_block
+from matcher.learning import fit_block
+from matcher.queries import BlockQuery
 from matcher.recommender import BATCH
 from matcher.store import StoredModel
 

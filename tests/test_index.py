@@ -16,7 +16,7 @@ from matcher.counts import BlockCounts, BlockIndex, Counts, check_inverse_norms,
 from matcher.engines import ENGINES, make_engine
 from matcher.errors import ModelDamagedError
 from matcher.index import Contributions, Index
-from matcher.learning import BlockQuery
+from matcher.queries import BlockQuery
 
 Block = tuple[float, np.ndarray, np.ndarray, np.ndarray]
 """Weight, dense counts, term weights, dense counts of the query."""

@@ -15,8 +15,8 @@ from matcher.counts import BlockIndex, invert_norms
 from matcher.engines import ENGINES, make_engine
 from matcher.features import HashtagBlock, TextBlock, default_blocks
 from matcher.index import Index
-from matcher.learning import BlockQuery
 from matcher.merging import MISSING
+from matcher.queries import BlockQuery
 from matcher.segments import Segment
 from matcher.snapshot import Part, Snapshot
 from tests.likeness import bits
