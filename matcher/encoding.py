@@ -255,9 +255,8 @@ class ForeignEncoder:
             raise OptionError(f"an encoder needs a method encode(texts), {type(model).__name__} has none")
         self._model = model
         self._dimensions = 0
-        self.identity = str(
-            getattr(model, "identity", f"{type(model).__module__}.{type(model).__qualname__}")
-        )
+        named = str(getattr(model, "identity", ""))
+        self.identity = named or f"{type(model).__module__}.{type(model).__qualname__}"
 
     @property
     def dimensions(self) -> int:
