@@ -333,7 +333,11 @@ class ForeignEncoder:
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the model's vectors after checking them."""
-        vectors = np.asarray(self._model.encode(list(texts)))
+        returned = self._model.encode(list(texts))
+        try:
+            vectors = np.asarray(returned)
+        except ValueError:  # rows of different lengths
+            vectors = np.zeros(0, object)
         if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.dtype.kind not in "fiu":
             raise OptionError(
                 f"encode() of {self.identity} must return an array of shape ({len(texts)}, dimensions), "
