@@ -245,9 +245,9 @@ class ForeignEncoder:
     >>> class Lengths:
     ...     def encode(self, texts):
     ...         return [[len(text), 1.0] for text in texts]
-    >>> ForeignEncoder(Lengths()).encode_postings(["ab", "abcd"], split_in_python)
-    array([[127,  64],
-           [127,  32]], dtype=int8)
+    >>> ForeignEncoder(Lengths()).encode_postings(["cook", "pilots"], split_in_python)
+    array([[127,  32],
+           [127,  21]], dtype=int8)
     """
 
     def __init__(self, model: Any) -> None:
@@ -275,7 +275,7 @@ class ForeignEncoder:
         return self._dimensions
 
     def encode_postings(self, texts: Sequence[str], split: Splitter) -> NDArray[np.int8]:
-        """Return the vectors of postings' texts.
+        """Return the vectors of postings' texts; a text without words has none.
 
         Examples
         --------
@@ -287,7 +287,10 @@ class ForeignEncoder:
         """
         parts = [np.zeros((0, self.dimensions), np.int8)]
         for first in range(0, len(texts), _TEXTS):
-            parts.append(quantise_postings(self._encode(texts[first : first + _TEXTS])))
+            some = texts[first : first + _TEXTS]
+            vectors = quantise_postings(self._encode(some))
+            vectors[np.array(_count_distinct(split(some))) == 0] = 0
+            parts.append(vectors)
         return np.concatenate(parts)
 
     def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
