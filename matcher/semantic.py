@@ -80,7 +80,8 @@ class SemanticBlock:
     def __post_init__(self) -> None:
         for name in ("weight", "fading"):
             object.__setattr__(self, name, as_float(getattr(self, name)))
-        if self.encoder is not None and not isinstance(self.encoder, TextEncoder):
+        # Not isinstance: it may ask for properties, which load a table or ask a model to encode.
+        if self.encoder is not None and not hasattr(type(self.encoder), "encode_postings"):
             object.__setattr__(self, "encoder", ForeignEncoder(self.encoder))
             object.__setattr__(self, "vectors", "encoder")
 
