@@ -84,6 +84,8 @@ class SemanticBlock:
         if self.encoder is not None and not hasattr(type(self.encoder), "encode_postings"):
             object.__setattr__(self, "encoder", ForeignEncoder(self.encoder))
             object.__setattr__(self, "vectors", "encoder")
+        elif self.encoder is not None and not self.identity:  # the caller's own table
+            object.__setattr__(self, "vectors", "encoder")
 
     def check_settings(self) -> None:
         """Raise `OptionError` unless every setting but the weight makes sense.
