@@ -26,6 +26,7 @@ from matcher.features import FeatureBlock, block_from_settings, check_blocks
 from matcher.learning import BlockFeatures
 from matcher.parts import Part
 from matcher.segments import Segment
+from matcher.semantic import SemanticBlock
 from matcher.snapshot import Snapshot
 from matcher.strings import gather
 
@@ -196,7 +197,7 @@ def _read(
         if segment is None or len(segment.blocks) != len(blocks):
             segment = Segment.from_files(files, f"segment{number}", blocks)
         parts.append(_read_part(segment, features, files, f"segment{number}"))
-    _check_dimensions(parts)
+    _check_dimensions(parts, features)
     if type(content["is_fitted"]) is not bool:
         raise ModelDamagedError("manifest.json: is_fitted must be true or false")
     snapshot = Snapshot(tuple(features), tuple(parts), content["is_fitted"])
@@ -275,14 +276,23 @@ def _read_part(
     return Part.from_segment(segment, features, places, deleted, inverse_norms=norms)  # type: ignore[arg-type]
 
 
-def _check_dimensions(parts: list[Part]) -> None:
-    """Check that the vectors of a block have the same number of dimensions in every segment."""
-    sizes: dict[int, int] = {}
-    for part in parts:
-        for number, block in enumerate(part.index.blocks):
-            size = 0 if block.dense is None else block.dense.vectors.shape[1]
-            if sizes.setdefault(number, size) != size:
-                raise ModelDamagedError(f"{sizes[number]} and {size} dimensions in the vectors of one block")
+def _check_dimensions(parts: list[Part], features: list[BlockFeatures]) -> None:
+    """Check that a block's vectors have the same number of dimensions in every segment, and in profiles."""
+    for number, fitted in enumerate(features):
+        if not isinstance(fitted.block, SemanticBlock):
+            continue
+        encoder, name = fitted.block.encoder, fitted.block.name
+        for part in parts:
+            dense, first = (one.index.blocks[number].dense for one in (part, parts[0]))
+            size, wanted = (0 if one is None else one.vectors.shape[1] for one in (dense, first))
+            if size != wanted:
+                raise ModelDamagedError(f"{name}.vectors: {wanted} and {size} dimensions in one model")
+        if parts and encoder is not None and encoder.dimensions != wanted:
+            kind = OptionError if fitted.block.vectors == "encoder" else ModelDamagedError
+            raise kind(
+                f"{name}.vectors: the model's vectors have {wanted} dimensions, those of profiles would have "
+                f"{encoder.dimensions}"
+            )
 
 
 def _ascend(numbers: NDArray[Any], stop: int) -> bool:

@@ -260,7 +260,7 @@ def shipped_encoder(identity: str) -> WordEncoder:
         if identity and identity != table.identity:
             raise ModelSchemaError(
                 f"the model's vectors were made with word vectors {identity[:12]}, this library has "
-                f"{table.identity[:12]}: train the model again"
+                f"{table.identity[:12]}"
             )
         return table
 
