@@ -263,7 +263,7 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
     _insert(sums, allowed, first, count, best_values, best_rows)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def sum_rows(
     starts: Any, columns: Any, counts: Any, weights: Any, scale: Any, first: int, count: int, extra: Any
 ) -> None:
@@ -294,8 +294,8 @@ def sum_rows(
     """
     for i in range(count):
         total = np.float32(0.0)
-        for entry in range(starts[first + i], starts[first + i + 1]):
-            total += weights[columns[entry]] * np.float32(counts[entry])
+        for entry in range(np.uint64(starts[first + i]), np.uint64(starts[first + i + 1])):
+            total += weights[np.uint32(columns[entry])] * np.float32(counts[entry])
         extra[i] += total * scale[first + i]
 
 
