@@ -554,7 +554,7 @@ def test_progress_never_goes_back_and_ends_at_the_total(size: int):
     calls: list[tuple[str, int, int]] = []
     Matcher.fit([Posting(id=str(n)) for n in range(size)], progress=lambda *call: calls.append(call))
     stages = list(dict.fromkeys(stage for stage, _, _ in calls))
-    assert len(stages) == len(BLOCKS)
+    assert len(stages) == len(default_blocks())
     for stage in stages:
         done = [number for name, number, _ in calls if name == stage]
         assert done == sorted(done)

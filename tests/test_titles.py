@@ -1,4 +1,4 @@
-"""The block of titles: what a profile's words find, how it is explained, and that engines and batches agree."""
+"""The block of titles: what a profile's words find, how that is explained, and that engines agree."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ def test_every_engine_gives_the_same_bits(seed: int, size: int, words: list[str]
 
 @settings(max_examples=30, deadline=None)
 @given(full_boards, profiles)
-def test_no_score_is_larger_than_that_of_the_title_itself(postings: list[Posting], text: str) -> None:
+def test_scores_are_cosines(postings: list[Posting], text: str) -> None:
     matcher = Matcher.fit(postings, blocks=[TitleBlock()])
-    for posting in postings:
-        own = matcher.explain(posting.title, posting.id).score
-        assert own == pytest.approx(1.0) or not profile_amounts(
-            TitleBlock(), posting.title, matcher.features[0].vocabulary
-        )
-        assert matcher.explain(text, posting.id).score <= 1 + 1e-12
+    for profile in (text, *(posting.title for posting in postings)):
+        for found in matcher.recommend(profile, len(postings)):
+            assert 0 <= found.score <= 1 + 1e-12
+            assert math.fsum(part.value for part in found.contributions) == pytest.approx(
+                found.score, abs=1e-12
+            )
 
 
 # --- explanations ---------------------------------------------------------------------------------
