@@ -28,7 +28,9 @@ __all__: Final = [
     "Proposal",
     "Query",
     "ScaleCache",
+    "add_block",
     "add_lists",
+    "add_rows",
     "block_scales",
     "propose_best",
     "scale_dense",
@@ -37,6 +39,11 @@ __all__: Final = [
 ENTRIES_AT_ONCE: Final = 1 << 16
 """Entries added up together: enough to make a call worth it, few enough to stay in the cache."""
 
+
+ENTRIES_OF_A_LIST: Final = 64
+"""Cutting a term's list out takes as long as adding up so many entries."""
+
+ROWS_AT_ONCE: Final = 1 << 13
 
 _UNIT_ROUNDOFF: Final = 2.0**-53
 _LEAST_FLOAT: Final = 2.0**-1074
@@ -263,6 +270,49 @@ def add_lists(
         first = last
 
 
+def add_rows(
+    by_posting: Counts, features: NDArray[Any], weights: NDArray[np.float64], sums: NDArray[np.float64]
+) -> None:
+    """Add the same as `add_lists`, posting by posting: better for very many features.
+
+    Examples
+    --------
+    >>> counts = Counts(np.array([0, 1, 1, 3]), np.array([0, 0, 1], np.int32), np.array([1, 4, 3], np.uint8))
+    >>> sums = np.zeros(3)
+    >>> add_rows(counts, np.array([0, 1]), np.array([0.5, 0.25]), sums)
+    >>> sums
+    array([0.5 , 0.  , 2.75])
+    """
+    spread = np.zeros(int(max(features.max(initial=-1), by_posting.columns.max(initial=-1))) + 1)
+    spread[features] = weights
+    filled = np.flatnonzero(np.diff(by_posting.starts))
+    for first in range(0, len(filled), ROWS_AT_ONCE):
+        rows = filled[first : first + ROWS_AT_ONCE]
+        begins, end = by_posting.starts[rows], by_posting.starts[rows[-1] + 1]
+        span = slice(begins[0], end)
+        products = spread[by_posting.columns[span]] * by_posting.counts[span]
+        sums[rows] += np.add.reduceat(products, begins - begins[0])
+
+
+def add_block(block: BlockIndex, part: BlockQuery, sums: NDArray[np.float64]) -> None:
+    """Add ``sum of count * weight`` over the features of a query to the `sums` of all postings.
+
+    Examples
+    --------
+    >>> counts = Counts(np.array([0, 1, 1]), np.array([0], np.int32), np.array([4], np.uint8))
+    >>> block = BlockIndex.from_counts(1.0, counts, np.ones(1))
+    >>> sums = np.zeros(2)
+    >>> add_block(block, BlockQuery(np.array([0], np.int32), np.array([0.5])), sums)
+    >>> sums
+    array([2., 0.])
+    """
+    lengths = block.by_term.starts[part.features + 1] - block.by_term.starts[part.features]
+    if int(lengths.sum()) + ENTRIES_OF_A_LIST * len(lengths) > len(block.by_posting.columns):
+        add_rows(block.by_posting, part.features, part.weights, sums)
+    else:
+        add_lists(block.by_term, part.features, part.weights, sums)
+
+
 class BaseEngine:
     """Numpy alone.
 
@@ -352,7 +402,7 @@ class BaseEngine:
             part = query.blocks[number]
             if len(part.features) and self.blocks[number].weight:
                 sums = np.zeros(self.rows)
-                add_lists(self.blocks[number].by_term, part.features, part.weights, sums)
+                add_block(self.blocks[number], part, sums)
                 sums *= scales[number]
                 scores += sums
         for boost in query.boosts:

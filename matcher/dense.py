@@ -131,8 +131,8 @@ class DenseVectors:
         matcher.errors.ModelDamagedError: semantic.vectors: expected 3 rows of numbers from -127 to 127
         """
         stored = files[f"{name}.vectors"]
-        size = len(stored) // max(1, rows)
-        if stored.dtype != np.uint8 or stored.ndim != 1 or len(stored) != rows * size:
+        size = stored.size // max(1, rows)
+        if stored.dtype != np.uint8 or stored.shape != (rows * size,):
             raise ModelDamagedError(f"{name}.vectors: expected {rows} rows of numbers from -127 to 127")
         vectors = stored.view(np.int8).reshape(rows, size)
         if (rows and not 1 <= size <= MOST_DIMENSIONS) or np.any(vectors == -LARGEST - 1):

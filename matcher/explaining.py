@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -80,30 +79,25 @@ def _name_contributions(
     limit: int | None,
 ) -> tuple[Contribution, ...]:
     """Return the largest contributions, at most `limit`: equal ones by block and feature."""
-    names = [*(block.name for block in feature_blocks), *(boost.name for boost in boosts)]
-    # Vocabularies are sorted, so positions sort like terms; blocks sort by name.
-    places = np.array([sorted(names).index(name) for name in names])
-    # One contribution of each block may become several smaller ones, which makes room for another.
-    spared = None if limit is None else limit + len(feature_blocks)
-    order = np.lexsort((hit.features, places[hit.blocks], -hit.values))[:spared]
-    blocks, features, values = hit.blocks[order], hit.features[order], hit.values[order].tolist()
-    named: list[tuple[float, int, int, Contribution]] = []
+    blocks, features, values = hit.blocks, hit.features, hit.values
+    if limit is not None and len(values) > limit + len(feature_blocks):
+        # One contribution of each block may become several smaller ones, which makes room for another.
+        least = np.partition(values, -limit - len(feature_blocks))[-limit - len(feature_blocks)]
+        blocks, features, values = (part[values >= least] for part in (blocks, features, values))
+    named: list[Contribution] = []
     for number, (block, counted) in enumerate(zip(feature_blocks, hit.part.segment.blocks, strict=True)):
         mine = np.flatnonzero(blocks == number)
         if len(mine):
-            query, terms, shares = queries[number], [""], [values[n] for n in mine.tolist()]
+            query, terms = queries[number], [""]
             if counted.dense is None:
                 query = query.narrow(hit.part.places[number][features[mine]])
                 terms = counted.vocabulary.take(features[mine])
-            parts = block.name_contributions(terms, shares, query, posting)
-            for rank, (label, value) in enumerate(parts):
-                named.append((-value, int(places[number]), rank, Contribution(block.name, label, value)))
+            parts = block.name_contributions(terms, values[mine].tolist(), query, posting)
+            named += [Contribution(block.name, label, value) for label, value in parts]
     for number, boost in enumerate(boosts, len(feature_blocks)):
-        for entry in np.flatnonzero(blocks == number).tolist():
-            part = Contribution(boost.name, boost.label(posting), values[entry])
-            named.append((-part.value, int(places[number]), 0, part))
-    # What comes of one block is in order already, equal ones by feature.
-    return tuple(item[-1] for item in sorted(named, key=itemgetter(0, 1, 2))[:limit])
+        lifted = values[blocks == number].tolist()
+        named += [Contribution(boost.name, boost.label(posting), value) for value in lifted]
+    return tuple(sorted(named, key=lambda part: (-part.value, part.block, part.feature))[:limit])
 
 
 def describe_ranking(

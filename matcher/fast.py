@@ -23,7 +23,16 @@ from matcher.base import (
 )
 from matcher.counts import BlockIndex, Counts
 from matcher.dense import invert_norm
-from matcher.kernels import BLOCK, PAGE, add_products, add_rows, fill_layout, match_entries, scan
+from matcher.kernels import (
+    BLOCK,
+    PAGE,
+    add_products,
+    add_rows,
+    fill_layout,
+    match_entries,
+    scan,
+    sum_rows,
+)
 
 __all__: Final = ["FastEngine"]
 
@@ -56,6 +65,24 @@ class Layout(NamedTuple):
     small: NDArray[np.uint8]
     pieces: int
     """The most additions that one count can take: its dense part, and one for each 255 that are left."""
+
+
+ENTRIES_OF_ROWS: Final = 2
+"""Going through all rows of a block, an entry takes about as long as half an entry of a term's list."""
+
+ENTRIES_OF_A_LIST: Final = 16
+"""Finding where a term's list begins in a block of postings takes as long as so many entries."""
+
+
+class _Prepared(NamedTuple):
+    """A query, ready to be scanned for."""
+
+    lists: tuple[Any, ...]
+    """What `matcher.kernels.scan` reads."""
+    by_row: list[tuple[Any, ...]]
+    """Blocks that `matcher.kernels.sum_rows` does better."""
+    dense: list[tuple[Any, ...]]
+    """Blocks of dense vectors, for `matcher.kernels.add_products`."""
 
 
 class _Sides(NamedTuple):
@@ -162,11 +189,13 @@ class FastEngine:
         )
         self._layout: Layout | None
         self._sides: _Sides
+        self._longest: list[int]
         if like is not None:
-            self._layout, self._sides = like._layout, like._sides
+            self._layout, self._sides, self._longest = like._layout, like._sides, like._longest
         else:
             self._layout = make_layout(blocks[0].by_term, rows) if blocks else None
             self._sides = _join_sides([block.by_term for block in blocks[1:]])
+            self._longest = [int(np.diff(block.by_posting.starts).max(initial=0)) for block in blocks]
 
     def with_norms(self, blocks: Sequence[BlockIndex]) -> FastEngine:
         """Return the engine for the same counts under other weights and norms; it shares the layout.
@@ -209,7 +238,7 @@ class FastEngine:
         lift, dropped = _lift(queries[0].boosts)
         allowed = np.zeros(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
         prepared = [self._prepare(query) for query in queries]
-        common = prepared, [self._prepare_dense(query) for query in queries], lift, allowed, size
+        common = prepared, lift, allowed, size
         # Batches are shared out to threads by whoever makes them; one profile is shared out here.
         shares = min(self.threads, blocks) if len(queries) == 1 else 1
         waiting = [_pool().submit(self._scan, range(n, blocks, shares), *common) for n in range(1, shares)]
@@ -222,8 +251,7 @@ class FastEngine:
     def _scan(
         self,
         blocks: Iterable[int],
-        prepared: Sequence[tuple[Any, ...]],
-        dense: Sequence[Sequence[tuple[Any, ...]]],
+        prepared: Sequence[_Prepared],
         lift: NDArray[np.float32],
         allowed: NDArray[np.bool_],
         size: int,
@@ -233,20 +261,20 @@ class FastEngine:
         layout, total = self._layout[1:5], max(1, -(-self.rows // BLOCK))
         values = np.zeros((len(prepared), size), np.float32)
         rows = np.full((len(prepared), size), -1, np.int64)
-        sums = np.empty(BLOCK, np.float32)
+        sums, nothing = np.empty(BLOCK, np.float32), np.zeros(0, np.float32)
+        extra = np.empty(BLOCK if any(by_row or dense for _, by_row, dense in prepared) else 0, np.float32)
         for block in blocks:
             first = block * BLOCK
-            boosted = lift[first : first + BLOCK]
-            for number, arguments in enumerate(prepared):
-                lifted = boosted
-                if dense[number]:
-                    lifted = np.zeros(min(BLOCK, self.rows - first), np.float32)
-                    if len(boosted):
-                        lifted += boosted
-                    for vectors, *profile in dense[number]:
-                        add_products(vectors, first, *profile, lifted)
+            count = min(BLOCK, self.rows - first)
+            for number, (arguments, by_row, dense) in enumerate(prepared):
+                extra[:] = 0.0
+                for part in by_row:
+                    sum_rows(*part, first, count, extra)
+                for vectors, *profile in dense:
+                    add_products(vectors, first, *profile, extra[:count])
                 best = values[number], rows[number]
-                scan(self.rows, block, total, *layout, *arguments, lifted, allowed, sums, *best)
+                more = extra if by_row or dense else nothing
+                scan(self.rows, block, total, *layout, *arguments, more, lift, allowed, sums, *best)
         return values, rows
 
     def _propose_among(self, query: Query, parts: Sequence[NDArray[np.int64]], wanted: int) -> Proposal:
@@ -287,7 +315,7 @@ class FastEngine:
         scale: NDArray[np.float32] = self._scales.get(present)
         return scale
 
-    def _prepare(self, query: Query) -> tuple[Any, ...]:
+    def _prepare(self, query: Query) -> _Prepared:
         assert self._layout is not None  # noqa: S101 - callers check
         scale = self._scale(tuple(part.present for part in query.blocks))
         main = query.blocks[0]
@@ -295,13 +323,21 @@ class FastEngine:
         frequent = places >= 0
         weights = main.weights.astype(np.float32)
         starts, stops, side = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((0, 2), np.float32)]
+        by_row: list[tuple[Any, ...]] = []
         for number, (block, part) in enumerate(zip(self.blocks[1:], query.blocks[1:], strict=True)):
-            starts.append(block.by_term.starts[part.features] + self._sides.offsets[number])
-            stops.append(block.by_term.starts[part.features + 1] + self._sides.offsets[number])
+            begins, ends = block.by_term.starts[part.features], block.by_term.starts[part.features + 1]
+            entries = int((ends - begins).sum()) + ENTRIES_OF_A_LIST * len(begins) * -(-self.rows // BLOCK)
+            if len(begins) and entries * ENTRIES_OF_ROWS > len(block.by_posting.columns):
+                spread = np.zeros(len(block.by_term.starts) - 1, np.float32)
+                spread[part.features] = part.weights
+                by_row.append((*block.by_posting, spread, scale[number + 1]))
+                continue
+            starts.append(begins + self._sides.offsets[number])
+            stops.append(ends + self._sides.offsets[number])
             side.append(
                 np.column_stack((part.weights, np.full(len(part.weights), number))).astype(np.float32)
             )
-        return (
+        lists = (
             places[frequent].astype(np.int64),
             weights[frequent],
             main.features,
@@ -314,6 +350,7 @@ class FastEngine:
             np.concatenate(side),
             scale[1:],
         )
+        return _Prepared(lists, by_row, self._prepare_dense(query))
 
     def _prepare_dense(self, query: Query) -> list[tuple[Any, ...]]:
         """Return what `matcher.kernels.add_products` needs, for each block of dense vectors that counts."""
@@ -335,12 +372,12 @@ class FastEngine:
         """Return the rows found, and what a row left out can score at most.
 
         All summands are at least 0, so a sum in float32 is off by at most one rounding for each of them and
-        a few for weights and scales, relative to the true sum (Higham 2002, section 4.2). A large count is
-        added in pieces, each a summand of its own.
+        a few for weights and scales, relative to the true sum (Higham 2002, section 4.2). A posting has no
+        more summands than features. A large count is added in pieces, each a summand of its own.
         """
         assert self._layout is not None  # noqa: S101 - callers check
-        features = sum(len(part.features) for part in query.blocks)
-        terms = self._layout.pieces * features + len(query.blocks) + len(query.boosts)
+        summands = map(min, self._longest, (len(part.features) for part in query.blocks))
+        terms = self._layout.pieces * sum(summands) + len(query.blocks) + len(query.boosts)
         full = rows[0] >= 0 and len(rows) < self.rows
         left_out = float(values[0]) * (1 + 2 * (terms + 16) * _UNIT_ROUNDOFF) if full else 0.0
         return Proposal(np.sort(rows[rows >= 0]), left_out + dropped)

@@ -20,6 +20,7 @@ __all__: Final = [
     "fill_layout",
     "match_entries",
     "scan",
+    "sum_rows",
 ]
 
 PAGE: Final = 4096
@@ -175,6 +176,7 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
     side_counts: Any,
     side_weights: Any,
     side_scale: Any,
+    extra: Any,
     lift: Any,
     allowed: Any,
     sums: Any,
@@ -203,7 +205,9 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
         The query's terms of the other blocks of features: ranges of ascending rows, with counts.
     side_scale : ndarray of float32, shape (other blocks, postings); `side_weights` has two columns,
         the weight and which of these rows to use.
-    lift : ndarray of float32, shape (postings of the block,) or (0,)
+    extra : ndarray of float32, shape (BLOCK,) or (0,)
+        Added to the scores of this block, see `sum_rows`.
+    lift : ndarray of float32, shape (postings,) or (0,)
         Added to every score.
     allowed : ndarray of bool, shape (postings,) or (0,)
     sums : ndarray of float32, shape (BLOCK,)
@@ -251,9 +255,12 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
             row = side_rows[low]
             sums[row - first] += side_weights[i, 0] * np.float32(side_counts[low]) * scales[row]
             low += 1
+    if extra.shape[0] > 0:
+        for i in range(count):
+            sums[i] += extra[i]
     if lift.shape[0] > 0:
         for i in range(count):
-            sums[i] += lift[i]
+            sums[i] += lift[first + i]
     _insert(sums, allowed, first, count, best_values, best_rows)
 
 
@@ -286,6 +293,42 @@ def add_products(vectors: Any, first: int, vector: Any, unit: Any, scale: Any, s
 
 
 @njit(cache=True, nogil=True)
+def sum_rows(
+    starts: Any, columns: Any, counts: Any, weights: Any, scale: Any, first: int, count: int, extra: Any
+) -> None:
+    """Add what one block of features adds to the scores of the postings of a block, posting by posting.
+
+    For queries with so many features that following their lists would take longer.
+
+    Parameters
+    ----------
+    starts, columns, counts : ndarray
+        Posting-major counts, see `matcher.counts.Counts`.
+    weights : ndarray of float32
+        Of all columns; 0 for those that are not the query's.
+    scale : ndarray of float32, shape (postings,)
+        What a posting's sum is multiplied by.
+    first, count : int
+        The first posting, and how many there are.
+    extra : ndarray of float32, shape (BLOCK,)
+        Added to.
+
+    Examples
+    --------
+    >>> extra = np.zeros(1, np.float32)
+    >>> one = np.ones(1, np.float32)
+    >>> sum_rows(np.array([0, 1]), np.array([0]), np.array([2]), one, one, 0, 1, extra)
+    >>> extra
+    array([2.], dtype=float32)
+    """
+    for i in range(count):
+        total = np.float32(0.0)
+        for entry in range(np.uint64(starts[first + i]), np.uint64(starts[first + i + 1])):
+            total += weights[np.uint32(columns[entry])] * np.float32(counts[entry])
+        extra[i] += total * scale[first + i]
+
+
+@njit(cache=True, nogil=True)
 def match_entries(
     starts: Any, columns: Any, counts: Any, features: Any, rows: Any, positions: Any, places: Any, found: Any
 ) -> Any:
@@ -311,7 +354,15 @@ def match_entries(
         place = 0
         for entry in range(starts[rows[position]], starts[rows[position] + 1]):
             column = columns[entry]
-            while place < features.shape[0] and features[place] < column:
+            step = 1  # strides that double: rows may be short, and features many
+            while place + step < features.shape[0] and features[place + step] < column:
+                place += step
+                step *= 2
+            while step > 0:
+                if place + step < features.shape[0] and features[place + step] < column:
+                    place += step
+                step //= 2
+            if place < features.shape[0] and features[place] < column:
                 place += 1
             if place == features.shape[0]:
                 break

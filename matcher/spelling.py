@@ -213,7 +213,7 @@ class Spelling:
             Similarity from which on words count as similar.
         positions : sequence of int, optional
             Where each word is in the vocabulary, -1 where it is not. What is found for words of the
-            vocabulary is kept, up to `MOST_KEPT` matches, and not looked for again; of other words nothing is.
+            vocabulary is kept, up to `MOST_KEPT` matches, and not looked for again; nothing else is kept.
         compiled : bool
             Search with compiled code (extra ``[fast]``). The result is the same but for the order.
 

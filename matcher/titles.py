@@ -50,7 +50,7 @@ class TitleBlock:
 
     weight: float = 0.1
     name: str = "title"
-    least: float = 0.2
+    least: float = 0.25
     power: float = 2.0
 
     def __post_init__(self) -> None:
@@ -141,7 +141,7 @@ class TitleBlock:
         Examples
         --------
         >>> TitleBlock().settings()
-        {'weight': 0.1, 'name': 'title', 'least': 0.2, 'power': 2.0}
+        {'weight': 0.1, 'name': 'title', 'least': 0.25, 'power': 2.0}
         """
         return asdict(self)
 

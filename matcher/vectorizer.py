@@ -19,6 +19,7 @@ from matcher.features import FeatureBlock, check_blocks, default_blocks, posting
 from matcher.learning import BlockFeatures, fit_block
 from matcher.posting import Posting
 from matcher.profile import Profile
+from matcher.queries import Matched
 from matcher.semantic import SemanticBlock
 from matcher.strings import Strings
 from matcher.tokens import split_in_python
@@ -166,19 +167,25 @@ def _check_documents(documents: Iterable[Any], kinds: tuple[type, ...]) -> list[
 
 def _count(features: BlockFeatures, documents: list[Any]) -> csr_matrix:
     found = [_find_features(features, document) for document in documents]
-    starts = np.cumsum([0, *map(len, found)])
-    columns = np.concatenate([*found, np.zeros(0, np.int64)])
+    starts = np.cumsum([0, *(len(columns) for columns, _ in found)])
+    columns = np.concatenate([*(columns for columns, _ in found), np.zeros(0, np.int64)])
+    amounts = np.concatenate([*(amounts for _, amounts in found), np.zeros(0)])
     shape = (len(documents), len(features.vocabulary))
-    counts = csr_matrix((np.ones(len(columns), np.int64), columns, starts), shape=shape)
+    counts = csr_matrix((amounts, columns, starts), shape=shape)
     counts.sum_duplicates()
     return counts
 
 
-def _find_features(features: BlockFeatures, document: Posting | Profile | str) -> NDArray[np.int64]:
-    """Return the positions of a document's terms, with repeats."""
+def _find_features(
+    features: BlockFeatures, document: Posting | Profile | str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the positions of a document's terms, with repeats, and the amount of each."""
     if isinstance(document, Posting):
         found = features.vocabulary.find_many(Strings.from_strings(posting_terms(features.block, document)))
-        return found[found >= 0]
+        found = found[found >= 0]
+        return found, np.ones(len(found))
     profile = document if isinstance(document, Profile) else Profile(document)
     tokens = split_in_python([profile.text])
-    return features.block.profile_features([profile], tokens, features.vocabulary).positions
+    matched = features.block.profile_features([profile], tokens, features.vocabulary)
+    amounts = matched.amounts if isinstance(matched, Matched) else np.ones(len(matched.positions))
+    return matched.positions, amounts

@@ -13,7 +13,7 @@ from matcher import Matcher, Posting, Recommendation, Recommendations
 from matcher.boosts import Featured, Freshness
 from matcher.features import posting_terms
 from matcher.learning import BlockFeatures
-from tests.strategies import profile_terms
+from tests.strategies import profile_amounts
 
 PROFILES = ["cook nurse bread", "python sql python c++ nights", "", "zzz", "über köchin .net go"]
 CALLS: list[dict[str, Any]] = [
@@ -95,7 +95,7 @@ def slow_score(features: Sequence[BlockFeatures], profile: str, posting: Posting
         }
         theirs = {
             term: count * weights[term]
-            for term, count in Counter(profile_terms(fitted.block, profile, fitted.vocabulary)).items()
+            for term, count in profile_amounts(fitted.block, profile, fitted.vocabulary).items()
         }
         norms = [math.sqrt(math.fsum(value**2 for value in side.values())) for side in (ours, theirs)]
         if all(norms):

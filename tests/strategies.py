@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from matcher import Posting, Profile
 from matcher.boosts import Featured, Freshness
-from matcher.features import FeatureBlock, HashtagBlock, TextBlock
+from matcher.features import FeatureBlock, HashtagBlock, TextBlock, TitleBlock
+from matcher.queries import Matched
 from matcher.strings import StringTable
 from matcher.tokens import split_in_python
 
 # Few words, so that postings and profiles share some; among them names, umlauts, and words that are tags too.
 WORDS = "nurse ward cook bread sql python c++ c# .net node.js köchin über r go it data driver lorry".split()
+WORDS += ["nurses", "lorrydriver", "köchinnen"]
 TAGS = ["nurse", "cook", "sql", "python", "c++", "c#", ".net", "Machine Learning", "it", "r", "köchin"]
 PLACES = [
     "",
@@ -75,12 +77,24 @@ def profile_terms(block: FeatureBlock, text: str, vocabulary: StringTable) -> li
     return [vocabulary[position] for position in found.positions.tolist()]
 
 
+def profile_amounts(block: FeatureBlock, text: str, vocabulary: StringTable) -> dict[str, float]:
+    """Return the terms of a profile that `vocabulary` holds, and how often or in what measure it has them."""
+    found = block.profile_features([Profile(text)], split_in_python([text]), vocabulary)
+    amounts = found.amounts.tolist() if isinstance(found, Matched) else [1.0] * len(found.positions)
+    summed: dict[str, float] = {}
+    for position, amount in zip(found.positions.tolist(), amounts, strict=True):
+        summed[vocabulary[position]] = summed.get(vocabulary[position], 0.0) + amount
+    return summed
+
+
 _weights = st.sampled_from([0.3, 0.7, 1.0, 2.5])
 block_lists = st.one_of(
     st.none(),
     st.builds(lambda a, b: [TextBlock(a), HashtagBlock(b)], _weights, _weights),
     st.builds(lambda a: [TextBlock(a)], _weights),
     st.builds(lambda a: [HashtagBlock(a)], _weights),
+    st.builds(lambda a, b, c: [TextBlock(a), HashtagBlock(b), TitleBlock(c)], _weights, _weights, _weights),
+    st.builds(lambda a: [TitleBlock(a)], _weights),
 )
 """Feature blocks as `Matcher.fit` takes them."""
 

@@ -32,7 +32,7 @@ from matcher.learning import BlockFeatures, fit_block
 from matcher.semantic import SemanticBlock
 from matcher.strings import StringTable
 from matcher.tokens import split_in_python
-from tests.strategies import boards, full_boards, postings, profile_terms, profiles
+from tests.strategies import boards, full_boards, postings, profile_amounts, profile_terms, profiles
 
 each_block = pytest.mark.parametrize("kind", BLOCKS.values(), ids=BLOCKS)
 OF_TERMS = {name: kind for name, kind in BLOCKS.items() if kind is not SemanticBlock}
@@ -170,9 +170,7 @@ def test_a_query_is_count_times_squared_weight_over_norm(kind: type, board: list
     query = features.queries([Profile(text)], split_in_python([text]))[0]
     rows = [set(posting_terms(block, posting)) for posting in board]
     known = {term: sum(term in row for row in rows) for term in set().union(*rows)}
-    counted = {
-        t: n for t, n in Counter(profile_terms(block, text, features.vocabulary)).items() if t in known
-    }
+    counted = profile_amounts(block, text, features.vocabulary)
     weight = {t: float(block.term_weights(np.array([known[t]]), len(board))[0]) for t in counted}
     norm = math.sqrt(math.fsum((counted[t] * weight[t]) ** 2 for t in counted))
     assert [features.vocabulary[f] for f in query.features.tolist()] == sorted(counted)

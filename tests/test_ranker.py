@@ -44,7 +44,7 @@ from tests.strategies import (
     boost_lists,
     full_boards,
     postings,
-    profile_terms,
+    profile_amounts,
     profiles,
 )
 
@@ -76,7 +76,10 @@ def reference_scores(
             continue
         tfidf = TfidfVectorizer(analyzer=list).fit(documents)
         vocabulary = StringTable.from_strings(sorted(tfidf.vocabulary_))
-        query = tfidf.transform([profile_terms(block, profile, vocabulary)]).toarray()[0]
+        query = np.zeros(len(vocabulary))
+        for term, amount in profile_amounts(block, profile, vocabulary).items():
+            query[tfidf.vocabulary_[term]] = amount * tfidf.idf_[tfidf.vocabulary_[term]]
+        query /= np.linalg.norm(query) or 1.0
         rows = tfidf.transform(documents).toarray()
         if query.any():
             sums += block.weight * (rows @ query)
