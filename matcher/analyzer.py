@@ -26,6 +26,7 @@ __all__: Final = [
     "fold",
     "select_features",
     "select_tags",
+    "supported_tags",
     "tag_candidates",
     "tag_parts",
     "tokenize",
@@ -304,3 +305,30 @@ def tag_candidates(text: str) -> set[str]:
         for start in range(len(parts) - size + 1)
     }
     return set(select_tags(runs, text))
+
+
+def supported_tags(tags: Iterable[str], text: str) -> list[str]:
+    """Return the hashtags, in normal form, that a text contains: those among its `tag_candidates`.
+
+    Examples
+    --------
+    >>> supported_tags(["machinelearning", "css", "it"], "Machine learning, and it was fun")
+    ['machinelearning']
+    """
+    parts = tag_parts(tokenize(text))
+    known = set(parts)
+    return select_tags([tag for tag in tags if tag in known or _is_run(tag, parts)], text)
+
+
+def _is_run(tag: str, parts: list[str]) -> bool:
+    """Return whether a few parts in a row, written together, are a hashtag."""
+    for start, part in enumerate(parts):
+        size, run = 1, part
+        while (
+            size < LONGEST_TAG_IN_WORDS and start + size < len(parts) and run != tag and tag.startswith(run)
+        ):
+            run += parts[start + size]
+            size += 1
+        if run == tag:
+            return True
+    return False

@@ -165,7 +165,7 @@ class BlockFeatures:
         counts = np.diff(first, append=len(keys))
         owners, features = np.divmod(keys[first], terms)
         idf = self.term_weights[features]
-        weights = counts * idf
+        weights = self.block.counting.asked(counts) * idf
         # bincount adds in the order of its input: the same bits however many profiles there are.
         norms = np.sqrt(np.bincount(owners, weights=weights * weights, minlength=len(profiles)))
         weights = weights * idf / norms[owners]
@@ -203,7 +203,9 @@ def fit_block(
     """
     from matcher.counting import count_documents  # a process that only ranks does without
 
-    counted = count_documents(postings, block.posting_content, compiled=compiled, threads=threads)
+    counted = count_documents(
+        postings, block.posting_content, block.counting, compiled=compiled, threads=threads
+    )
     total = len(counted.by_document.starts) - 1
     frequency = np.diff(counted.by_term.starts)
     features = BlockFeatures.learn(block, counted.vocabulary, frequency, total)

@@ -131,7 +131,9 @@ class Segment:
         counted = []
         for block in blocks:
             documents = _reporting(postings, f"counting {block.name}", progress)
-            part = count_documents(documents, block.posting_content, compiled=compiled, threads=threads)
+            part = count_documents(
+                documents, block.posting_content, block.counting, compiled=compiled, threads=threads
+            )
             counted.append(SegmentBlock(part.vocabulary, BlockCounts(part.by_document, part.by_term)))
         return cls(Catalogue.from_postings(postings), tuple(counted))
 
