@@ -251,8 +251,9 @@ class TextBlock:
 class HashtagBlock:
     """One feature per hashtag: present or not, rare tags weighing more.
 
-    Tags are noisy: `unsupported` makes those weigh less that the posting's own text does not support. A tag
-    weighs by its share of the posting's tags, so one that is alone keeps its weight unless it is dropped.
+    Tags are noisy: `unsupported` makes those weigh less that the posting's own text does not support (see
+    `matcher.analyzer.supported_tags`). Tags share the block's weight, so one that is alone keeps it whole
+    unless it is dropped.
 
     A profile has a tag when its text contains the tag's name or a written variant of it
     (see `matcher.analyzer.tag_candidates`).
@@ -264,8 +265,8 @@ class HashtagBlock:
     idf : bool
         Weigh tags by their inverse document frequency; False gives plain one-hots.
     unsupported : float
-        What a tag counts that title, summary and body do not name, beside one that they name: 0 (it is
-        dropped) to 1, in tenths. Finding that out splits each text once more.
+        What a tag counts that title, summary and body do not support, beside one that they do: 0 (it is
+        dropped) to 1, in tenths. Finding that out splits each text once more, by Python.
 
     Examples
     --------
