@@ -310,10 +310,10 @@ def tag_candidates(text: str) -> set[str]:
 
 
 def supported_tags(tags: Iterable[str], text: str) -> list[str]:
-    """Return the hashtags, in normal form, that a text supports: it names them, or a part or compound of them.
+    """Return the hashtags, in normal form, that a text supports: it names them, a part or a compound.
 
-    A text names a tag that is among its `tag_candidates`. Tags of four characters or more are supported, too, by
-    a word that holds them (*Pflegefachkraft*: ``pflege``), and by a word of five or more that they hold
+    A text names a tag that is among its `tag_candidates`. Tags of four characters or more are supported, too,
+    by a word that holds them (*Pflegefachkraft*: ``pflege``), and by a word of five or more that they hold
     (*Kitchen*: ``kitchenjobs``). Stop words support nothing.
 
     Examples

@@ -93,9 +93,10 @@ def slow_score(features: Sequence[BlockFeatures], profile: str, posting: Posting
             for term, count in Counter(posting_terms(fitted.block, posting)).items()
             if term in weights
         }
+        asked = Counter(profile_terms(fitted.block, profile, fitted.vocabulary))
         theirs = {
-            term: count * weights[term]
-            for term, count in Counter(profile_terms(fitted.block, profile, fitted.vocabulary)).items()
+            term: float(fitted.block.counting.asked(np.array([count]))[0]) * weights[term]
+            for term, count in asked.items()
         }
         norms = [math.sqrt(math.fsum(value**2 for value in side.values())) for side in (ours, theirs)]
         if all(norms):

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from matcher import (
     DuplicatePostingError,
@@ -76,8 +77,11 @@ def reference_scores(
             continue
         tfidf = TfidfVectorizer(analyzer=list).fit(documents)
         vocabulary = StringTable.from_strings(sorted(tfidf.vocabulary_))
-        query = tfidf.transform([profile_terms(block, profile, vocabulary)]).toarray()[0]
-        rows = tfidf.transform(documents).toarray()
+        counter = CountVectorizer(analyzer=list, vocabulary=list(vocabulary))
+        counts = counter.transform([profile_terms(block, profile, vocabulary)]).toarray()[0]
+        idf = tfidf.idf_ - getattr(block, "boilerplate", 0.0)
+        query = normalize([block.counting.asked(counts) * idf])[0]
+        rows = normalize(counter.transform(documents).toarray() * idf)
         if query.any():
             sums += block.weight * (rows @ query)
             totals += block.weight * rows.any(axis=1)
