@@ -50,8 +50,6 @@ ALL: list[FeatureBlock] = [
 COMMON = [
     Posting(id=f"n{number:03}", title="nurses cook", body="bread " * (number % 5)) for number in range(60)
 ]
-    Posting(id=f"n{number:03}", title="nurses cook", body="bread " * (number % 5)) for number in range(60)
-]
 
 # --- words in several forms -------------------------------------------------------------------------
 
