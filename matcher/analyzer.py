@@ -26,6 +26,7 @@ __all__: Final = [
     "fold",
     "select_features",
     "select_tags",
+    "supported_tags",
     "tag_candidates",
     "tag_parts",
     "tokenize",
@@ -36,6 +37,8 @@ VERSION: Final = 1
 
 LONGEST_TOKEN: Final = 64
 LONGEST_TAG_IN_WORDS: Final = 4
+SHORTEST_SUPPORT: Final = 4
+"""Characters of the shortest hashtag that a word supports by holding it."""
 
 # These patterns run over every text. One that starts with a literal sign, or with a choice of signs, skips to
 # the next of them much faster than it is tried at each character. So a place is found by the rarest sign of
@@ -304,3 +307,48 @@ def tag_candidates(text: str) -> set[str]:
         for start in range(len(parts) - size + 1)
     }
     return set(select_tags(runs, text))
+
+
+def supported_tags(tags: Iterable[str], text: str) -> list[str]:
+    """Return the hashtags, in normal form, that a text supports: it names them, a part or a compound.
+
+    A text names a tag that is among its `tag_candidates`. Tags of four characters or more are supported, too,
+    by a word that holds them (*Pflegefachkraft*: ``pflege``), and by a word of five or more that they hold
+    (*Kitchen*: ``kitchenjobs``). Stop words support nothing.
+
+    Examples
+    --------
+    >>> supported_tags(["machinelearning", "css", "it", "nursing"], "Machine learning, and it was fun")
+    ['machinelearning']
+    >>> supported_tags(["pflege", "kitchenjobs"], "Pflegefachkraft, kitchen")
+    ['pflege', 'kitchenjobs']
+    """
+    tokens = tokenize(text)
+    parts = tag_parts(tokens)
+    known = set(parts)
+    words = {word for word in tag_parts(select_features(tokens)) if len(word) >= SHORTEST_SUPPORT}
+    joined = "\n".join(words)
+    long = [word for word in words if len(word) > SHORTEST_SUPPORT]
+
+    def is_supported(tag: str) -> bool:
+        if tag in known:
+            return True
+        if len(tag) >= SHORTEST_SUPPORT and (tag in joined or any(word in tag for word in long)):
+            return True
+        return _is_run(tag, parts)
+
+    return select_tags([tag for tag in tags if is_supported(tag)], text)
+
+
+def _is_run(tag: str, parts: list[str]) -> bool:
+    """Return whether a few parts in a row, written together, are a hashtag."""
+    for start, part in enumerate(parts):
+        size, run = 1, part
+        while (
+            size < LONGEST_TAG_IN_WORDS and start + size < len(parts) and run != tag and tag.startswith(run)
+        ):
+            run += parts[start + size]
+            size += 1
+        if run == tag:
+            return True
+    return False

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from matcher.analyzer import select_features, tokenize
 from matcher.counts import Counts, narrow_counts
 from matcher.strings import StringTable
+from matcher.term_counts import TermCounts
 from matcher.tokens import Tokens, split_compiled
+from matcher.variants import fold_variants
 
 __all__: Final = ["Counted", "count_documents"]
 
@@ -29,6 +31,8 @@ CHUNK: Final = 64
 
 _FIRST_TERMS: Final = 1 << 16
 """Room for terms to begin with: enough for a few thousand documents, which are counted again and again."""
+
+_AS_THEY_ARE: Final = TermCounts()
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -72,6 +76,7 @@ class _Numbers(dict[str, int]):
 def count_documents(
     documents: Iterable[_T],
     read: Callable[[_T], str | Sequence[str]],
+    how: TermCounts = _AS_THEY_ARE,
     *,
     compiled: bool = False,
     threads: int = 1,
@@ -83,6 +88,8 @@ def count_documents(
     documents : iterable
     read : callable
         Returns a document's text, or its terms; either for all documents.
+    how : TermCounts
+        Which words are one term, and how much repeats count.
     compiled : bool
         Split and count texts with compiled code (extra ``[fast]``). The result is the same.
     threads : int
@@ -98,11 +105,13 @@ def count_documents(
     first = list(islice(iterator, 1))
     documents = chain(first, iterator)
     if compiled and first and isinstance(read(first[0]), str):
-        return _count_compiled(documents, read, threads)  # type: ignore[arg-type]
-    return _count_in_python(map(read, documents))
+        terms, counts = _count_compiled(documents, read, threads)  # type: ignore[arg-type]
+    else:
+        terms, counts = _count_in_python(map(read, documents))
+    return _assemble(terms, counts, how)
 
 
-def _count_in_python(documents: Iterable[str | Sequence[str]]) -> Counted:
+def _count_in_python(documents: Iterable[str | Sequence[str]]) -> tuple[list[str], Counts]:
     numbers = _Numbers()
     terms, counts, ends = array("i"), array("I"), array("q", [0])
     for document in documents:
@@ -117,7 +126,7 @@ def _count_in_python(documents: Iterable[str | Sequence[str]]) -> Counted:
     columns, values = np.array(terms, np.int32), np.array(counts, np.uint32)
     kept = columns >= 0
     starts = np.concatenate([[0], np.cumsum(kept)])[np.array(ends)]
-    return _assemble(list(numbers.terms), Counts(starts, columns[kept], narrow_counts(values[kept])))
+    return list(numbers.terms), Counts(starts, columns[kept], narrow_counts(values[kept]))
 
 
 class _Part(NamedTuple):
@@ -128,7 +137,9 @@ class _Part(NamedTuple):
     lengths: NDArray[np.int64]
 
 
-def _count_compiled(documents: Iterable[_T], read: Callable[[_T], str], threads: int) -> Counted:
+def _count_compiled(
+    documents: Iterable[_T], read: Callable[[_T], str], threads: int
+) -> tuple[list[str], Counts]:
     counters = [_CompiledCounter() for _ in range(threads)]
     free = deque(range(threads))
     parts: list[tuple[int, _Part]] = []
@@ -150,7 +161,7 @@ def _count_compiled(documents: Iterable[_T], read: Callable[[_T], str], threads:
     columns = [numbers[counter][part.terms] for counter, part in parts]
     counts = [part.counts for _, part in parts]
     starts = np.cumsum(np.concatenate([[0], *(part.lengths for _, part in parts)]))
-    return _assemble(list(known), Counts(starts, np.concatenate(columns), np.concatenate(counts)))
+    return list(known), Counts(starts, np.concatenate(columns), np.concatenate(counts))
 
 
 def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
@@ -235,12 +246,34 @@ class _CompiledCounter:
         return self.lines[: self.sizes[1]].tobytes().decode("utf-8").split("\n")[:-1]
 
 
-def _assemble(terms: list[str], counts: Counts) -> Counted:
-    """Return counts whose columns are in the order of `terms`, with the terms sorted."""
+def _assemble(terms: list[str], counts: Counts, how: TermCounts) -> Counted:
+    """Return counts whose columns are in the order of `terms`, with sorted terms, counted as asked for."""
+    if how.fold:
+        known: dict[str, int] = {}
+        numbers = [known.setdefault(fold_variants(term), len(known)) for term in terms]
+        terms, counts = list(known), counts._replace(columns=np.array(numbers, np.int32)[counts.columns])
     order = sorted(range(len(terms)), key=terms.__getitem__)
     places = np.empty(len(terms), np.int32)
     places[order] = np.arange(len(terms), dtype=np.int32)
     by_term = Counts(counts.starts, places[counts.columns], counts.counts).transpose(len(terms))
     # Twice transposed: columns ascend in every row.
     by_document = by_term.transpose(len(counts.starts) - 1)
+    if how.fold or how.saturation:
+        by_document = _add_up_repeats(by_document)
+        stored = how.stored(by_document.counts, by_document.starts)
+        by_document = by_document._replace(counts=narrow_counts(stored))
+        by_term = by_document.transpose(len(terms))
     return Counted(StringTable.from_strings([terms[number] for number in order]), by_document, by_term)
+
+
+def _add_up_repeats(counts: Counts) -> Counts:
+    """Return counts in which each row has a column once; entries that became one stand side by side."""
+    is_first = np.ones(len(counts.columns), np.bool_)
+    is_first[1:] = counts.columns[1:] != counts.columns[:-1]
+    is_first[counts.starts[:-1][np.diff(counts.starts) > 0]] = True
+    firsts = np.flatnonzero(is_first)
+    if len(firsts) == len(is_first):
+        return counts
+    sums = np.add.reduceat(counts.counts, firsts, dtype=np.uint32)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(is_first)])[counts.starts]
+    return Counts(starts, counts.columns[firsts], narrow_counts(sums))

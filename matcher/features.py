@@ -10,19 +10,21 @@ Blocks hold settings only; `matcher.learning` fits them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol, runtime_checkable
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.analyzer import LONGEST_TAG_IN_WORDS, analyze, select_tags
+from matcher.analyzer import LONGEST_TAG_IN_WORDS, analyze, select_tags, supported_tags
+from matcher.block_options import check_options, leave_out
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.queries import BlockQuery, Matched
 from matcher.semantic import SemanticBlock
 from matcher.strings import Found, StringTable
+from matcher.term_counts import TermCounts
 from matcher.text import posting_text
 from matcher.titles import TitleBlock
 from matcher.tokens import Tokens
@@ -46,6 +48,9 @@ LEAST_WEIGHT: Final = 1e-9
 MOST_WEIGHT: Final = 1e9
 """Bounds of a block's weight other than 0; beyond them quotients of weights lose precision or overflow."""
 
+SUPPORTED: Final = 10
+"""What a hashtag that the posting's text supports counts, where those that it does not support count less."""
+
 _BYTES_OF_SHORT_TAG: Final = 8
 """Tags of two characters, whose names may be words too, take at most so many bytes in UTF-8."""
 
@@ -60,7 +65,11 @@ class FeatureBlock(Protocol):
         Key in `BLOCKS`, shown in contributions, prefix of the block's files in a model.
     weight : float
         Share of the score, before weights are normalised over the blocks that have data. At least 0.
+    OFF : mapping
+        Its options, and what it means when a model does not mention one, whatever the defaults are.
     """
+
+    OFF: ClassVar[Mapping[str, Any]]
 
     @property
     def name(self) -> str:
@@ -69,6 +78,10 @@ class FeatureBlock(Protocol):
     @property
     def weight(self) -> float:
         """The block's share of the score."""
+
+    @property
+    def counting(self) -> TermCounts:
+        """How terms are counted in a posting's content and in a profile; ``TermCounts()`` as they are."""
 
     def posting_content(self, posting: Posting) -> str | Sequence[str]:
         """Return what a posting's terms are counted in: a text to split into tokens, or the terms themselves.
@@ -113,7 +126,10 @@ class FeatureBlock(Protocol):
         """Raise `OptionError` unless all settings but the weight make sense."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what a model's manifest needs to make the same block again: all fields, JSON values."""
+        """Return what a model's manifest needs to make the same block again: fields, JSON values.
+
+        Options that are off are left out, as in models that were written before there were any.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +140,61 @@ class TextBlock:
     ----------
     weight : float
         Share of the score.
+    title_weight, summary_weight : int
+        How often the words of title and summary count, 0 to 20; those of the body count once.
+    fold : bool
+        Count words written in several ways as one: plurals, ``-isation``; see `matcher.variants`.
+    saturation, length : float
+        *k1* of BM25 (0 for off, else 0.1 to 1000) and *b* (0 to 1) for the counts of postings; see
+        `matcher.term_counts.TermCounts`.
+    profile_saturation : float
+        *k3* of BM25 for the counts of profiles: 0 for off, else 0.1 to 1000.
+    boilerplate : float
+        How much less weighs what many postings say, 0 to 0.99: so much is taken from the idf of every word.
+        That of a word in all postings is 1, that of a word in one of 10,000 is 9.5.
 
     Examples
     --------
     >>> posting_terms(TextBlock(), Posting(id="1", title="C++ Developer (m/f/d)", body="**.NET** is a plus"))
     ['c++', 'developer', '.net', 'plus']
+    >>> posting_terms(TextBlock(title_weight=2, fold=True), Posting(id="1", title="Cooks", body="Shifts"))
+    ['cook', 'cook', 'shift']
     """
 
     weight: float = 0.7
     name: str = "text"
+    title_weight: int = field(default=1, kw_only=True)
+    summary_weight: int = field(default=1, kw_only=True)
+    fold: bool = field(default=False, kw_only=True)
+    saturation: float = field(default=0.0, kw_only=True)
+    length: float = field(default=0.0, kw_only=True)
+    profile_saturation: float = field(default=0.0, kw_only=True)
+    boilerplate: float = field(default=0.0, kw_only=True)
+
+    OFF: ClassVar[Mapping[str, Any]] = {
+        "title_weight": 1,
+        "summary_weight": 1,
+        "fold": False,
+        "saturation": 0.0,
+        "length": 0.0,
+        "profile_saturation": 0.0,
+        "boilerplate": 0.0,
+    }
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", as_float(self.weight))
+        for name in ("weight", "saturation", "length", "profile_saturation", "boilerplate"):
+            object.__setattr__(self, name, as_float(getattr(self, name)))
+
+    @property
+    def counting(self) -> TermCounts:
+        """Which words are one term, and how much repeats count.
+
+        Examples
+        --------
+        >>> TextBlock(saturation=1.2).counting.stored(np.array([1, 9]), np.array([0, 2]))
+        array([ 7, 13], dtype=uint8)
+        """
+        return TermCounts(self.fold, self.saturation, self.length, self.profile_saturation)
 
     def posting_content(self, posting: Posting) -> str:
         """Return title, summary and body as text.
@@ -145,7 +204,7 @@ class TextBlock:
         >>> TextBlock().posting_content(Posting(id="1", title="Koch", body="**Bern**"))
         'Koch\\nBern\\n'
         """
-        return posting_text(posting)
+        return posting_text(posting, titles=self.title_weight, summaries=self.summary_weight)
 
     def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
         """Return the positions of the profiles' tokens.
@@ -157,17 +216,17 @@ class TextBlock:
         >>> TextBlock().profile_features([Profile("Koch in Bern")], tokens, vocabulary)
         Found(positions=array([1, 0]), owners=array([0, 0]))
         """
-        return tokens.find_features(vocabulary)
+        return (tokens.fold_variants() if self.fold else tokens).find_features(vocabulary)
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
-        """Return the smooth idf of each term.
+        """Return the smooth idf of each term, less `boilerplate`.
 
         Examples
         --------
         >>> TextBlock().term_weights(np.array([1]), 1)
         array([1.])
         """
-        return smooth_idf(document_frequency, postings)
+        return smooth_idf(document_frequency, postings) - self.boilerplate
 
     def label(self, term: str) -> str:
         """Return the word itself.
@@ -193,27 +252,34 @@ class TextBlock:
         return list(zip(map(self.label, terms), values, strict=True))
 
     def check_settings(self) -> None:
-        """Do nothing: every setting of its type makes sense.
+        """Raise `OptionError` unless all options make sense.
 
         Examples
         --------
-        >>> TextBlock().check_settings()
+        >>> TextBlock(length=0.5).check_settings()
+        Traceback (most recent call last):
+        matcher.errors.OptionError: length of block 'text' needs a saturation above 0, got 0.5
         """
+        check_options(self.name, {name: getattr(self, name) for name in self.OFF})
 
     def settings(self) -> dict[str, Any]:
-        """Return all fields.
+        """Return all fields but options that are off.
 
         Examples
         --------
-        >>> TextBlock().settings()
-        {'weight': 0.7, 'name': 'text'}
+        >>> TextBlock().settings(), TextBlock(fold=True).settings()
+        ({'weight': 0.7, 'name': 'text'}, {'weight': 0.7, 'name': 'text', 'fold': True})
         """
-        return asdict(self)
+        return leave_out(self.OFF, asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
 class HashtagBlock:
     """One feature per hashtag: present or not, rare tags weighing more.
+
+    Tags are noisy: `unsupported` makes those weigh less that the posting's own text does not support (see
+    `matcher.analyzer.supported_tags`). Tags share the block's weight, so one that is alone keeps it whole
+    unless it is dropped.
 
     A profile has a tag when its text contains the tag's name or a written variant of it
     (see `matcher.analyzer.tag_candidates`).
@@ -224,6 +290,9 @@ class HashtagBlock:
         Share of the score.
     idf : bool
         Weigh tags by their inverse document frequency; False gives plain one-hots.
+    unsupported : float
+        What a tag counts that title, summary and body do not support, beside one that they do: 0 (it is
+        dropped) to 1, in tenths. Finding that out splits each text once more, by Python.
 
     Examples
     --------
@@ -234,19 +303,42 @@ class HashtagBlock:
     weight: float = 0.3
     idf: bool = True
     name: str = "hashtags"
+    unsupported: float = field(default=1.0, kw_only=True)
+
+    OFF: ClassVar[Mapping[str, Any]] = {"unsupported": 1.0}
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weight", as_float(self.weight))
+        for name in ("weight", "unsupported"):
+            object.__setattr__(self, name, as_float(getattr(self, name)))
+
+    @property
+    def counting(self) -> TermCounts:
+        """Hashtags count as they are.
+
+        Examples
+        --------
+        >>> HashtagBlock().counting == TermCounts()
+        True
+        """
+        return TermCounts()
 
     def posting_content(self, posting: Posting) -> Sequence[str]:
-        """Return the posting's hashtags.
+        """Return the posting's hashtags, repeated where some count more than others.
 
         Examples
         --------
         >>> HashtagBlock().posting_content(Posting(id="1", hashtags=["#a", "#a"]))
         ('a',)
+        >>> posting = Posting(id="1", title="SQL", hashtags=["sql", "css"])
+        >>> tags = HashtagBlock(unsupported=0.2).posting_content(posting)
+        >>> tags.count("sql"), tags.count("css")
+        (10, 2)
         """
-        return posting.hashtags
+        if self.unsupported == 1 or not posting.hashtags:
+            return posting.hashtags
+        supported = set(supported_tags(posting.hashtags, posting_text(posting)))
+        less = round(SUPPORTED * self.unsupported)
+        return [tag for tag in posting.hashtags for _ in range(SUPPORTED if tag in supported else less)]
 
     def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
         """Return the positions of the hashtags that occur in the profiles' texts, each once.
@@ -302,22 +394,25 @@ class HashtagBlock:
         return list(zip(map(self.label, terms), values, strict=True))
 
     def check_settings(self) -> None:
-        """Do nothing: every setting of its type makes sense.
+        """Raise `OptionError` unless all options make sense.
 
         Examples
         --------
-        >>> HashtagBlock().check_settings()
+        >>> HashtagBlock(unsupported=2).check_settings()
+        Traceback (most recent call last):
+        matcher.errors.OptionError: unsupported of block 'hashtags' must be a number from 0 to 1, got 2.0
         """
+        check_options(self.name, {name: getattr(self, name) for name in self.OFF})
 
     def settings(self) -> dict[str, Any]:
-        """Return all fields.
+        """Return all fields but options that are off.
 
         Examples
         --------
         >>> HashtagBlock().settings()
         {'weight': 0.3, 'idf': True, 'name': 'hashtags'}
         """
-        return asdict(self)
+        return leave_out(self.OFF, asdict(self))
 
 
 Kind = type[TextBlock] | type[HashtagBlock] | type[TitleBlock] | type[SemanticBlock]
@@ -332,7 +427,7 @@ BLOCKS: Final[Mapping[str, Kind]] = {
 
 
 def posting_terms(block: FeatureBlock, posting: Posting) -> list[str]:
-    """Return the terms of a posting, with repeats.
+    """Return the terms of a posting, each as often as it counts.
 
     Examples
     --------
@@ -340,7 +435,7 @@ def posting_terms(block: FeatureBlock, posting: Posting) -> list[str]:
     ['a']
     """
     content = block.posting_content(posting)
-    return analyze(content) if isinstance(content, str) else list(content)
+    return block.counting.terms(analyze(content) if isinstance(content, str) else list(content))
 
 
 def default_blocks() -> tuple[FeatureBlock, ...]:
@@ -364,20 +459,21 @@ def block_from_settings(settings: Mapping[str, Any]) -> FeatureBlock:
 
     Examples
     --------
-    >>> block_from_settings({"name": "text", "weight": 0.5})
-    TextBlock(weight=0.5, name='text')
+    >>> block_from_settings({"name": "text", "weight": 0.5}) == TextBlock(weight=0.5)
+    True
     """
     kind = BLOCKS.get(str(settings.get("name")))
     if kind is None:
         raise ModelDamagedError(
             f"unknown feature block {settings.get('name')!r}: known are {', '.join(BLOCKS)}"
         )
-    defaults = kind().settings()
-    if settings.keys() != defaults.keys() or any(
-        type(settings[name]) is not type(default) for name, default in defaults.items()
+    values = {**kind.OFF, **settings}
+    defaults = {**kind.OFF, **kind().settings()}
+    if values.keys() != defaults.keys() or any(
+        type(values[name]) is not type(default) for name, default in defaults.items()
     ):
         raise ModelDamagedError(f"settings of feature block {kind().name!r} do not fit: {dict(settings)!r}")
-    block = kind(**settings)
+    block = kind(**values)
     try:
         check_block(block)
     except OptionError as error:
@@ -386,7 +482,7 @@ def block_from_settings(settings: Mapping[str, Any]) -> FeatureBlock:
 
 
 def check_block(block: FeatureBlock) -> None:
-    """Raise `OptionError` unless the block is in `BLOCKS` and its weight a finite number of at least 0.
+    """Raise `OptionError` unless the block is in `BLOCKS`, and its weight and options are in their ranges.
 
     Examples
     --------

@@ -163,7 +163,7 @@ class BlockFeatures:
         else:
             features, owners, counts = _count_positions(*found, len(self.vocabulary))
         idf = self.term_weights[features]
-        weights: NDArray[np.float64] = counts * idf
+        weights: NDArray[np.float64] = self.block.counting.asked(counts) * idf
         # bincount adds in the order of its input: the same bits however many profiles there are.
         norms = np.sqrt(np.bincount(owners, weights=weights * weights, minlength=len(profiles)))
         weights = weights * idf / norms[owners]
@@ -281,7 +281,9 @@ def fit_block(
     """
     from matcher.counting import count_documents  # a process that only ranks does without
 
-    counted = count_documents(postings, block.posting_content, compiled=compiled, threads=threads)
+    counted = count_documents(
+        postings, block.posting_content, block.counting, compiled=compiled, threads=threads
+    )
     total = len(counted.by_document.starts) - 1
     frequency = np.diff(counted.by_term.starts)
     features = BlockFeatures.learn(block, counted.vocabulary, frequency, total)

@@ -110,7 +110,7 @@ class BlockQuery(NamedTuple):
         --------
         >>> features, origins = np.array([3, 5], np.int32), np.array([1, 0], np.int32)
         >>> query = BlockQuery(features, np.array([0.5, 0.25]), False, origins, ["bake", "cooks"])
-        >>> query.narrow(np.array([3]))[3:]
+        >>> query.narrow(np.array([3]))[3:5]
         (array([0], dtype=int32), ['cooks'])
         """
         places = np.searchsorted(self.features, features)

@@ -158,7 +158,9 @@ class Segment:
             if isinstance(block, SemanticBlock):
                 counted.append(_encode(block, documents, compiled=compiled))
                 continue
-            part = count_documents(documents, block.posting_content, compiled=compiled, threads=threads)
+            part = count_documents(
+                documents, block.posting_content, block.counting, compiled=compiled, threads=threads
+            )
             counted.append(SegmentBlock(part.vocabulary, BlockCounts(part.by_document, part.by_term)))
         return cls(Catalogue.from_postings(postings), tuple(counted))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from matcher.posting import Posting
 from matcher.profile import Profile
 from matcher.queries import BlockQuery
 from matcher.strings import Found, StringTable
+from matcher.term_counts import TermCounts
 from matcher.text import posting_text
 from matcher.tokens import Tokens
 from matcher.weighting import as_float
@@ -27,6 +28,10 @@ MOST_PAIRS: Final = 10
 
 OTHER_WORDS: Final = "other words"
 """What the rest adds together; less than 0 when it points elsewhere."""
+
+LEAST_OF_PARTS: Final = 50
+"""Parts that cancel out to less than one in so many of their sizes are not named: rounding to whole numbers
+decides then, and would be multiplied."""
 
 SOURCES_OF_VECTORS: Final = ("shipped", "postings", "encoder")
 """Where vectors come from: the table that comes with the library, one learned from the postings a matcher is
@@ -76,6 +81,8 @@ class SemanticBlock:
     identity: str = ""
     name: str = "semantic"
     encoder: TextEncoder | None = field(default=None, compare=False, repr=False)
+
+    OFF: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         for name in ("weight", "fading"):
@@ -133,6 +140,17 @@ class SemanticBlock:
         wanted = fallen * fallen * profile.known / profile.words
         place = int(np.searchsorted(_LEVELS, wanted, side="right"))
         return float(_LEVELS[place - 1]) if place else 0.0
+
+    @property
+    def counting(self) -> TermCounts:
+        """Terms count as they are.
+
+        Examples
+        --------
+        >>> SemanticBlock().counting == TermCounts()
+        True
+        """
+        return TermCounts()
 
     def posting_content(self, posting: Posting) -> str:
         """Return title, summary and body as text.
@@ -192,7 +210,7 @@ class SemanticBlock:
         for value in values:
             parts = encoder_of(self).name_parts(query.text, self.posting_content(posting))
             total = sum(part for _, part in parts)
-            if not total > 0:  # so little that rounding to whole numbers decides
+            if not total * LEAST_OF_PARTS > sum(abs(part) for _, part in parts):
                 parts, total = [(OTHER_WORDS, 1.0)], 1.0
             parts.sort(key=lambda part: (-part[1], part[0]))
             named += [(label, part * value / total) for label, part in parts[:MOST_PAIRS]]

@@ -272,15 +272,24 @@ def _tidy(text: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def posting_text(posting: Posting) -> str:
+def posting_text(posting: Posting, *, titles: int = 1, summaries: int = 1) -> str:
     """Return the text of a posting that its words are counted in: title, summary and body without markup.
 
     White space is left as it is.
+
+    Parameters
+    ----------
+    posting : Posting
+    titles, summaries : int
+        How often title and summary are repeated; at least 0.
 
     Examples
     --------
     >>> posting_text(Posting(id="1", title="Cook", summary="Early shifts", body="Bake **bread**."))
     'Cook\\nEarly shifts\\nBake bread.\\n'
+    >>> posting_text(Posting(id="1", title="Cook", summary="Early shifts"), titles=2, summaries=0)
+    'Cook\\nCook'
     """
     body = posting.body if _is_plain(posting.body) else _convert(posting.body)
-    return "\n".join(part for part in (posting.title, posting.summary, body) if part)
+    parts = (*(posting.title,) * titles, *(posting.summary,) * summaries, body)
+    return "\n".join(part for part in parts if part)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from matcher.profile import Profile
 from matcher.queries import BlockQuery, Matched
 from matcher.spelling import Spelling, keep_nearest
 from matcher.strings import Strings, StringTable
+from matcher.term_counts import TermCounts
 from matcher.tokens import Tokens
 from matcher.weighting import as_float, smooth_idf
 
@@ -53,9 +54,22 @@ class TitleBlock:
     least: float = 0.25
     power: float = 2.0
 
+    OFF: ClassVar[Mapping[str, Any]] = {}
+
     def __post_init__(self) -> None:
         for name in ("weight", "least", "power"):
             object.__setattr__(self, name, as_float(getattr(self, name)))
+
+    @property
+    def counting(self) -> TermCounts:
+        """Terms count as they are.
+
+        Examples
+        --------
+        >>> TitleBlock().counting == TermCounts()
+        True
+        """
+        return TermCounts()
 
     def posting_content(self, posting: Posting) -> str:
         """Return the title.

@@ -18,6 +18,7 @@ from matcher.analyzer import fold, select_features, tokenize
 from matcher.hashtags import normalise_hashtag
 from matcher.stopwords import STOPWORDS
 from matcher.strings import BASE, Found, Strings, StringTable, to_offsets
+from matcher.variants import find_foldable, fold_variants
 
 __all__: Final = ["Splitter", "Tokens", "split_compiled", "split_in_python"]
 
@@ -77,6 +78,23 @@ class Tokens(NamedTuple):
             return Found(positions[kept], owners[kept])
         positions, owners = vocabulary.find_many(self.features()), owners[self.is_feature]
         return Found(positions[positions >= 0], owners[positions >= 0])
+
+    def fold_variants(self) -> Tokens:
+        """Return the same tokens, those that are variants of a word in one form; see `matcher.variants`.
+
+        Which of them count as features, and which are hashtags, is left as it is.
+
+        Examples
+        --------
+        >>> list(split_in_python(["nurses in organisations"]).fold_variants().strings)
+        ['nurse', 'in', 'organization']
+        """
+        strings = self.strings
+        places = find_foldable(strings.data, strings.offsets)
+        if not len(places):
+            return self
+        folded = [fold_variants(strings[place]) for place in places.tolist()]
+        return self._replace(strings=strings.replace(places, folded))
 
     def as_hashtags(self) -> Strings:
         """Return all tokens, each in the normal form of a hashtag.

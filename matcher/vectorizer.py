@@ -173,6 +173,11 @@ def _count(features: BlockFeatures, documents: list[Any]) -> csr_matrix:
     shape = (len(documents), len(features.vocabulary))
     counts = csr_matrix((amounts, columns, starts), shape=shape)
     counts.sum_duplicates()
+    if features.block.counting.profile_saturation:
+        is_profile = np.array([not isinstance(document, Posting) for document in documents], np.bool_)
+        entries = np.repeat(is_profile, np.diff(counts.indptr))
+        counts = counts.astype(np.float64)
+        counts.data[entries] = features.block.counting.asked(counts.data[entries])
     return counts
 
 

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from matcher import Matcher, Posting
+from matcher.features import HashtagBlock, TextBlock
+from matcher.semantic import SemanticBlock
 
 CV = "Nurse with ten years on a ward; bakes bread, cooks for residents. Bäckerin aus Zürich. SQL, C++."
 
@@ -208,10 +210,21 @@ def fit_renewed() -> Matcher:
     return matcher
 
 
+def fit_semantic() -> Matcher:
+    """Two segments with dense vectors, and the table of words that they were made with."""
+    blocks = [TextBlock(), HashtagBlock(), SemanticBlock(vectors="postings")]
+    matcher = Matcher.fit(POSTINGS + MORE, blocks=blocks)
+    matcher.add(LATER)
+    matcher.remove(["e", "z"])
+    matcher.refit()
+    return matcher
+
+
 FITS: dict[str, Callable[[], Matcher]] = {
     "plain": fit_plain,
     "renewed": fit_renewed,
     "stale": fit_stale,
+    "semantic": fit_semantic,
     "empty": lambda: Matcher.fit([]),
 }
 

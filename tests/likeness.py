@@ -94,7 +94,7 @@ def slow_score(features: Sequence[BlockFeatures], profile: str, posting: Posting
             if term in weights
         }
         theirs = {
-            term: count * weights[term]
+            term: float(fitted.block.counting.asked(np.array([count]))[0]) * weights[term]
             for term, count in profile_amounts(fitted.block, profile, fitted.vocabulary).items()
         }
         norms = [math.sqrt(math.fsum(value**2 for value in side.values())) for side in (ours, theirs)]

@@ -16,6 +16,7 @@ from matcher.tokens import split_in_python
 # Few words, so that postings and profiles share some; among them names, umlauts, and words that are tags too.
 WORDS = "nurse ward cook bread sql python c++ c# .net node.js köchin über r go it data driver lorry".split()
 WORDS += ["nurses", "lorrydriver", "köchinnen"]
+WORDS += "nurses cooks organisation organizations".split()  # which fold
 TAGS = ["nurse", "cook", "sql", "python", "c++", "c#", ".net", "Machine Learning", "it", "r", "köchin"]
 PLACES = [
     "",
@@ -88,8 +89,28 @@ def profile_amounts(block: FeatureBlock, text: str, vocabulary: StringTable) -> 
 
 
 _weights = st.sampled_from([0.3, 0.7, 1.0, 2.5])
+_word_options = st.fixed_dictionaries(
+    {},
+    optional={
+        "title_weight": st.integers(0, 3),
+        "summary_weight": st.integers(0, 3),
+        "fold": st.booleans(),
+        "profile_saturation": st.sampled_from([0.1, 2.0]),
+        "boilerplate": st.sampled_from([0.5, 0.99]),
+    },
+)
+_saturations = st.sampled_from([{}, {"saturation": 1.2}, {"saturation": 8.0, "length": 0.75}])
+option_lists = st.builds(
+    lambda words, saturation, share: [TextBlock(0.7, **words, **saturation), HashtagBlock(unsupported=share)],
+    _word_options,
+    _saturations,
+    st.sampled_from([0.0, 0.5, 1.0]),
+)
+"""Feature blocks with options."""
+
 block_lists = st.one_of(
     st.none(),
+    option_lists,
     st.builds(lambda a, b: [TextBlock(a), HashtagBlock(b)], _weights, _weights),
     st.builds(lambda a: [TextBlock(a)], _weights),
     st.builds(lambda a: [HashtagBlock(a)], _weights),

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from matcher import (
     DuplicatePostingError,
@@ -76,11 +77,14 @@ def reference_scores(
             continue
         tfidf = TfidfVectorizer(analyzer=list).fit(documents)
         vocabulary = StringTable.from_strings(sorted(tfidf.vocabulary_))
+        idf = tfidf.idf_ - getattr(block, "boilerplate", 0.0)
         query = np.zeros(len(vocabulary))
         for term, amount in profile_amounts(block, profile, vocabulary).items():
-            query[tfidf.vocabulary_[term]] = amount * tfidf.idf_[tfidf.vocabulary_[term]]
-        query /= np.linalg.norm(query) or 1.0
-        rows = tfidf.transform(documents).toarray()
+            place = tfidf.vocabulary_[term]
+            query[place] = block.counting.asked(np.array([amount]))[0] * idf[place]
+        query = normalize([query])[0]
+        counter = CountVectorizer(analyzer=list, vocabulary=list(vocabulary))
+        rows = normalize(counter.transform(documents).toarray() * idf)
         if query.any():
             sums += block.weight * (rows @ query)
             totals += block.weight * rows.any(axis=1)
