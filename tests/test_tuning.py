@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from matcher import JudgementError, Matcher, ModelConflictError, OptionError, Posting, Profile
 from matcher.evaluate import paired_interval, parse_measure, randomisation_test
-from matcher.features import BLOCKS, HashtagBlock, TextBlock
+from matcher.features import BLOCKS, TextBlock
 from matcher.quality import measure_quality
 from matcher.retraining import retrain
 from matcher.store.generations import history
@@ -23,54 +23,11 @@ from matcher.weight_search import (
     deal_folds,
     distance,
 )
+from tests.judged_boards import fit, judge_by, make_board, make_cvs, make_noise
 from tests.likeness import assert_alike, bits
-from tests.strategies import full_boards
+from tests.strategies import TAGS, WORDS, full_boards
 
 NAMES = list(BLOCKS)
-
-
-def fit(board, **options):
-    return Matcher.fit(board, blocks=[TextBlock(), HashtagBlock()], **options)
-
-
-def make_board(seed, postings=60, words=20, tags=12):
-    """Postings whose hashtags and words have nothing to do with each other."""
-    draw = random.Random(seed)
-    return [
-        Posting(
-            id=f"p{number:03}",
-            body=" ".join(f"word{draw.randrange(words)}" for _ in range(8)),
-            hashtags=[f"tag{draw.randrange(tags)}" for _ in range(3)],
-        )
-        for number in range(postings)
-    ]
-
-
-def make_cvs(seed, count=40, words=20, tags=12):
-    draw = random.Random(seed + 1000)
-    return {
-        f"cv{number:02}": " ".join(
-            [f"word{draw.randrange(words)}" for _ in range(6)]
-            + [f"tag{draw.randrange(tags)}" for _ in range(4)]
-        )
-        for number in range(count)
-    }
-
-
-def make_noise(seed, cvs, board, fitting=6):
-    draw = random.Random(seed + 2000)
-    return {name: {one.id: draw.choice([1, 2]) for one in draw.sample(board, fitting)} for name in cvs}
-
-
-def judge_by(matcher, weights, cvs):
-    """Judge as somebody would whose taste is that of other weights."""
-    taste = matcher.with_weights(weights)
-    return {
-        name: {
-            found.posting.id: 2 if found.rank < 3 else 1 for found in taste.recommend(cv, 6) if found.score
-        }
-        for name, cv in cvs.items()
-    }
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +42,7 @@ def planted():
 
 
 def with_block_weights(weights):
-    return [kind(weight=weights[name]) for name, kind in BLOCKS.items()]
+    return [BLOCKS[name](weight=weight) for name, weight in weights.items()]
 
 
 some_weights = st.fixed_dictionaries(
@@ -103,16 +60,26 @@ def test_other_weights_rank_as_a_fit_with_them(board, before, after, engine):
 
 @pytest.mark.parametrize("engine", ["base", "fast"])
 def test_engines_that_are_built_already_take_other_weights(engine):
-    board = make_board(3, 2_400)
-    matcher = Matcher.fit(board, engine=engine)
-    cvs = list(make_cvs(3).values())
+    board = [
+        Posting(
+            id=f"p{number:04}",
+            title=WORDS[number % len(WORDS)],
+            body=" ".join(WORDS[(number * step + step) % len(WORDS)] for step in (1, 2, 3, 5)),
+            hashtags=[TAGS[number % len(TAGS)]],
+        )
+        for number in range(2_400)
+    ]
+    cvs = [" ".join(WORDS[first : first + 9]) for first in range(18)]
+    matcher = Matcher.fit(board, blocks=with_block_weights(dict.fromkeys(NAMES, 0.5)), engine=engine)
     before = list(map(bits, matcher.recommend_many(cvs)))
     zero = matcher.with_weights({"text": 0.0})
     zero.recommend_many(cvs)  # what a block without weight leaves out must not be missing afterwards
-    for weights in ({"text": 0.2, "hashtags": 0.8}, {"text": 1.0, "hashtags": 0.0}):
-        expected = Matcher.fit(board, blocks=with_block_weights({**dict.fromkeys(NAMES, 0.0), **weights}))
-        other = zero.with_weights({**dict.fromkeys(NAMES, 0.0), **weights})
-        assert_alike(other, expected, profiles=cvs, sizes=(1, 10), explained=1)
+    for first, second in (("text", "hashtags"), ("text", NAMES[-1])):
+        weights = {**dict.fromkeys(NAMES, 0.0), first: 0.2, second: 0.8}
+        expected = Matcher.fit(board, blocks=with_block_weights(weights))
+        assert_alike(
+            zero.with_weights(weights), expected, profiles=cvs, calls=[{}], sizes=(1, 10), explained=1
+        )
     assert list(map(bits, matcher.recommend_many(cvs))) == before
 
 

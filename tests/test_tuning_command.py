@@ -13,6 +13,7 @@ from matcher import Matcher
 from matcher.evaluate import EVENTS
 from matcher.store.generations import history
 from matcher.tuning import tune as tune_weights
+from tests.judged_boards import fit, judge_by, make_board, make_cvs, make_noise
 from tests.running import (
     ENVIRONMENT,
     assert_clean_failure,
@@ -23,7 +24,6 @@ from tests.running import (
     steering,
     succeed,
 )
-from tests.test_tuning import fit, judge_by, make_board, make_cvs, make_noise
 
 GOLDEN = Path(__file__).parent / "cases" / "tuning.json"
 BOARD = make_board(0)
