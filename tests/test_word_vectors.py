@@ -247,6 +247,15 @@ def test_a_manifest_that_lies_is_refused(folder, name, value):
         WordVectors.load(folder)
 
 
+@pytest.mark.parametrize("name", ["schema", "words", "dimensions", "longest", "identity", "files"])
+def test_an_entry_that_is_missing_is_refused(folder, name):
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del manifest[name]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ModelDamagedError):
+        WordVectors.load(folder)
+
+
 @pytest.mark.parametrize(
     "lines",
     [
