@@ -296,6 +296,9 @@ class ForeignEncoder:
     def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
         """Return profiles as vectors; a profile without words has none.
 
+        The model gets the words that count as features, one after the other. In the text there may be
+        e-mail addresses, phone numbers and pronouns, which must change no recommendation.
+
         Examples
         --------
         >>> class Ones:
@@ -305,7 +308,10 @@ class ForeignEncoder:
         1
         """
         words = _count_distinct(tokens)
-        vectors = quantise_profiles(self._encode(texts)) if len(texts) else np.zeros((0, 0), np.int32)
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.is_feature)])[tokens.bounds].tolist()
+        features = list(tokens.features())
+        plain = [" ".join(features[begin:end]) for begin, end in pairwise(ends)]
+        vectors = quantise_profiles(self._encode(plain)) if plain else np.zeros((0, 0), np.int32)
         return [
             EncodedProfile(vector if count else np.zeros_like(vector), count, count)
             for vector, count in zip(vectors, words, strict=True)

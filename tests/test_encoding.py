@@ -333,6 +333,13 @@ def test_a_posting_without_words_has_no_vector_as_a_profile_without_words_has_no
     assert profiles[1].words == profiles[1].known == 0
 
 
+def test_an_encoder_of_profiles_gets_nothing_but_features() -> None:
+    model = Letters()
+    some = ["She is a nurse.\nanna@care.example, +41 79 555 12 34, www.anna.example", "", "C++ and SQL"]
+    ForeignEncoder(model).encode_profiles(some, split_in_python(some))
+    assert model.seen == [" ".join(analyze(text)) for text in some] == ["nurse", "", "c++ sql"]
+
+
 def test_texts_go_to_an_encoder_as_they_are_at_most_256_at_a_time() -> None:
     sizes: list[int] = []
 
