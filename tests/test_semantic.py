@@ -305,11 +305,11 @@ def test_commands_work_on_a_model_of_word_vectors(source: str, tmp_path: Path) -
 
 @each_source
 def test_contributions_add_up_whether_ranked_or_explained(source: str) -> None:
-    postings = make_postings(8, 150)
+    postings = make_postings(8, 60)
     matcher = Matcher.fit(postings, blocks=blocks(**options_of(source)))
     named = 0
     for profile in (SHORT, LONG, postings[3].body, " ".join(WORDS[5:45])):
-        ranking = matcher.recommend(profile, 150)
+        ranking = matcher.recommend(profile, 60)
         for found in ranking:
             assert math.fsum(part.value for part in found.contributions) == pytest.approx(
                 found.score, abs=1e-12
@@ -326,10 +326,10 @@ def test_contributions_add_up_whether_ranked_or_explained(source: str) -> None:
             explained = matcher.explain(profile, found.posting.id)
             assert explained == found
             for limit in (1, 3):
-                best = matcher.recommend(profile, 150)[found.rank - 1].explanation
+                best = matcher.recommend(profile, 60)[found.rank - 1].explanation
                 assert callable(best)
                 assert best(limit) == found.contributions[:limit]
-    assert named > 100
+    assert named > 60
 
 
 def pairs_of(matcher: Matcher, profile: Profile | str, posting: str) -> dict[str, float]:
@@ -552,10 +552,10 @@ def test_another_table_of_the_library_is_another_version(tmp_path: Path) -> None
 
 
 def test_every_mutant_of_a_model_with_vectors_is_refused_or_harmless() -> None:
-    judged = list(judge_apart("semantic", 5, 100, range(50)))
+    judged = list(judge_apart("semantic", 5, 100, range(24)))
     assert [one for one in judged if one.outcome == BAD] == []
-    assert len(judged) == 50
-    assert sum(outcomes[REFUSED] for outcomes in tally(judged).values()) > 25
+    assert len(judged) == 24
+    assert sum(outcomes[REFUSED] for outcomes in tally(judged).values()) > 12
 
 
 def test_a_block_without_an_encoder_says_what_it_needs() -> None:
