@@ -83,7 +83,10 @@ def _name_contributions(
     if limit is not None and len(values) > limit + len(feature_blocks):
         # One contribution of each block may become several smaller ones, which makes room for another.
         least = np.partition(values, -limit - len(feature_blocks))[-limit - len(feature_blocks)]
-        blocks, features, values = (part[values >= least] for part in (blocks, features, values))
+        # What dense vectors add is a sum of larger and smaller parts, some below 0.
+        is_sum = np.array([counted.dense is not None for counted in hit.part.segment.blocks] + [False])
+        kept = (values >= least) | is_sum[np.minimum(blocks, len(feature_blocks))]
+        blocks, features, values = blocks[kept], features[kept], values[kept]
     named: list[Contribution] = []
     for number, (block, counted) in enumerate(zip(feature_blocks, hit.part.segment.blocks, strict=True)):
         mine = np.flatnonzero(blocks == number)

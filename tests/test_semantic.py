@@ -369,6 +369,20 @@ def test_what_rounding_decides_is_not_blown_up() -> None:
         assert math.fsum(part.value for part in found.contributions) == pytest.approx(found.score, abs=1e-12)
 
 
+def test_a_large_part_of_a_small_sum_is_among_the_first_reasons() -> None:
+    table = WordVectors.from_arrays(["east", "west"], [[100, 0], [-90, 0]])
+    shared = "qa qb qc qd qe qf qg qh qi qj qk"
+    matcher = Matcher.fit(
+        [Posting(id="1", title=f"east {shared}"), Posting(id="2", title="else")],
+        blocks=[TextBlock(), SemanticBlock(weight=0.2, encoder=WordEncoder.from_table(table))],
+    )
+    found = matcher.recommend(f"east west {shared}", 1)[0]
+    assert callable(found.explanation)
+    few = found.explanation(3)
+    assert few[0][:2] == ("semantic", "east")
+    assert few == found.contributions[:3]
+
+
 PERSON = """Anna Nightingale
 anna.nightingale@nurse-mail.example
 +41 79 555 12 34
