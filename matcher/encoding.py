@@ -14,9 +14,10 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from matcher.counts import Counts
 from matcher.dense import MOST_DIMENSIONS, quantise_postings, quantise_profiles
 from matcher.errors import OptionError
-from matcher.strings import Found
+from matcher.strings import Found, StringTable
 from matcher.tokens import Splitter, Tokens, split_in_python
 from matcher.word_vectors import WordVectors
 
@@ -26,6 +27,9 @@ COMMON_SHARE: Final = 0.4
 """How long a piece of the direction that all words share is taken off every text's vector of length 1. Texts
 are alike in it, long ones more than short ones. The mean of 30,000 titles, labels and sentences is 0.40 to
 0.43 long in the tables tried, at a cosine of 0.93 to 0.95 to the sum of all words' vectors."""
+
+MOST_REPEATS: Final = 255
+"""Beyond, a word does not count more: sums of 60,000 words still fit 32 bits."""
 
 PAIRS_NAMED: Final = 3
 """Pairs of words that a contribution of `ForeignEncoder` names."""
@@ -82,8 +86,8 @@ class TextEncoder(Protocol):
 class WordEncoder:
     """Adds up the vectors of a text's words.
 
-    A word that occurs ``c`` times counts ``1 + floor(log2(c))`` times. The sum's direction is compared, after
-    a piece of the direction that all words share is taken off (`COMMON_SHARE`).
+    A word counts as often as it occurs, up to `MOST_REPEATS` times. The sum's direction is compared, after a
+    piece of the direction that all words share is taken off (`COMMON_SHARE`).
 
     Parameters
     ----------
@@ -158,16 +162,52 @@ class WordEncoder:
         >>> WordEncoder.from_table(table).encode_postings([], split_in_python).shape
         (0, 2)
         """
-        from scipy.sparse import csr_matrix  # needed when postings come in, never when a model is used
-
         encoded = np.zeros((len(texts), self.dimensions), np.int8)
         for first in range(0, len(texts), _TEXTS):
             some = texts[first : first + _TEXTS]
             words, owners, counts = _count(self.table.find(split(some)), len(self.table))
-            shape = len(some), len(self.table)
-            sums = csr_matrix((counts, (owners, words)), shape) @ self._wide
-            encoded[first : first + _TEXTS] = quantise_postings(self._centre(sums.astype(np.float64)))
+            starts = np.searchsorted(owners, np.arange(len(some) + 1))
+            encoded[first : first + _TEXTS] = self._add_up(starts, words, counts)
         return encoded
+
+    def encode_counts(
+        self, vocabulary: StringTable, by_posting: Counts, *, compiled: bool = False
+    ) -> NDArray[np.int8] | None:
+        """Return the vectors of postings whose words are counted already; None when phrases count as well.
+
+        The same as `encode_postings` of their texts, in a quarter of the time.
+
+        Examples
+        --------
+        >>> encoder = WordEncoder.from_table(WordVectors.from_arrays(["cook"], [[3, 0]]))
+        >>> counts = Counts(np.array([0, 1]), np.array([1], np.int32), np.array([2], np.uint8))
+        >>> encoder.encode_counts(StringTable.from_strings(["a", "cook"]), counts)
+        array([[127,   0]], dtype=int8)
+        """
+        if self.table.longest > 1:
+            return None
+        places = self.table.words.find_lines(vocabulary.to_lines(), compiled=compiled)
+        rows = len(by_posting.starts) - 1
+        encoded = np.zeros((rows, self.dimensions), np.int8)
+        for first in range(0, rows, _TEXTS):
+            starts = by_posting.starts[first : first + _TEXTS + 1]
+            entries = slice(starts[0], starts[-1])
+            words = places[by_posting.columns[entries]]
+            known = words >= 0
+            starts = np.concatenate([[0], np.cumsum(known)])[starts - starts[0]]
+            counts = np.minimum(by_posting.counts[entries][known], MOST_REPEATS).astype(np.int32)
+            encoded[first : first + _TEXTS] = self._add_up(starts, words[known], counts)
+        return encoded
+
+    def _add_up(
+        self, starts: NDArray[np.int64], words: NDArray[np.int64], counts: NDArray[np.int32]
+    ) -> NDArray[np.int8]:
+        """Return the vectors of postings, given their words and how much each counts."""
+        from scipy.sparse import csr_matrix  # needed when postings come in, never when a model is used
+
+        shape = len(starts) - 1, len(self.table)
+        sums = csr_matrix((counts, words, starts), shape) @ self._wide
+        return quantise_postings(self._centre(sums.astype(np.float64)))
 
     def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
         """Return profiles as vectors.
@@ -369,8 +409,7 @@ def _count(found: Found, words: int) -> tuple[NDArray[np.int64], NDArray[np.int6
     first = np.flatnonzero(np.diff(keys, prepend=-1))
     owners, positions = np.divmod(keys[first], max(1, words))
     counts = np.diff(first, append=len(keys))
-    # The exponent of a whole number in binary is 1 + floor(log2).
-    return positions, owners, np.frexp(counts.astype(np.float64))[1].astype(np.int32)
+    return positions, owners, np.minimum(counts, MOST_REPEATS).astype(np.int32)
 
 
 def _count_distinct(tokens: Tokens) -> list[int]:

@@ -55,7 +55,7 @@ def plain_direction(table: WordVectors, text: str) -> list[float]:
     total = [0] * table.dimensions
     for place, count in plain_counts(table, text).items():
         for d in range(table.dimensions):
-            total[d] += (1 + int(math.log2(count))) * rows[place][d]
+            total[d] += min(count, 255) * rows[place][d]
     if not any(total):
         return [0.0] * table.dimensions
     length, common_length = math.hypot(*total), math.hypot(*common)
@@ -125,13 +125,15 @@ def test_a_profile_alone_has_the_vector_it_has_among_300(many_texts: list[str]) 
         assert alone[1:] == together[number][1:]
 
 
-def test_a_text_of_a_megabyte_counts_its_words_by_their_logarithm() -> None:
+def test_a_text_of_a_megabyte_counts_a_word_so_often_and_not_more() -> None:
     text = "cook " * 150_000 + "nurse, " + "zzz " * 60_000
     [huge] = ENCODER.encode_postings([text], split_in_python)
     assert huge.tolist() == plain_whole_numbers(plain_direction(TABLE, text), 127)
-    few = WordVectors.from_arrays(["cook", "nurse"], [[1, 0], [0, 127]])
-    [huge] = WordEncoder.from_table(few).encode_postings([text], split_in_python)
-    assert huge[1] == 127  # 18 times a short vector is still shorter than one long
+    few = WordEncoder.from_table(WordVectors.from_arrays(["cook", "nurse"], [[1, 0], [0, 127]]))
+    huge, capped, fewer = few.encode_postings(
+        [text, "cook " * 255 + "nurse", "cook " * 127 + "nurse"], split_in_python
+    ).tolist()
+    assert huge == capped != fewer
 
 
 def test_words_that_cancel_out_are_no_data() -> None:

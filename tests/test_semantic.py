@@ -205,6 +205,7 @@ def test_a_model_ranks_on_after_saving_loading_and_adding(source: str, tmp_path:
     loaded, service = Matcher.load(tmp_path, **given), Matcher.open(tmp_path, **given)
     expected = state(fitted)
     assert state(loaded) == state(service) == expected
+    assert state(Matcher.load(tmp_path, engine="fast", **given)) == expected
     assert loaded.explain(SHORT, postings[0].id) == fitted.explain(SHORT, postings[0].id)
     for changed in (fitted, loaded):
         changed.add(postings[40:])
