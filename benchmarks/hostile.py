@@ -30,7 +30,7 @@ from tests.judging import BAD, HARMLESS, NOTICED, ON_USE, REFUSED, SAME
 
 SEED = 20_261_127
 PAIRS = 1_500
-SHARES = {"renewed": 0.4, "stale": 0.4, "plain": 0.15, "empty": 0.05}
+SHARES = {"renewed": 0.3, "stale": 0.3, "semantic": 0.2, "plain": 0.15, "empty": 0.05}
 """Of the mutants, by model: most are of those with two segments and deleted rows."""
 
 OUTCOMES = (REFUSED, ON_USE, NOTICED, HARMLESS, BAD)

@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from matcher import Matcher, Posting, Profile, read_cv, read_postings
 from matcher.evaluate import JudgedCV, ndcg, paired_interval, precision, read_judgements
-from matcher.features import HashtagBlock, TextBlock
+from matcher.features import HashtagBlock, TextBlock, TitleBlock
 from matcher.text import posting_text
 
 ROOT = Path(__file__).parent.parent
@@ -80,6 +80,10 @@ def main() -> None:
         blocks = (TextBlock(1 - share), HashtagBlock(share))
         name = f"hashtags weigh {share:g}" + (" (default)" if share == 0.3 else "")
         variants[name] = by_matcher(Matcher.fit(postings, blocks=blocks))
+    for weight in (0.1, 0.2, 0.4):
+        blocks = (TextBlock(0.7), HashtagBlock(0.3), TitleBlock(weight))
+        variants[f"hashtags 0.3, titles {weight:g}"] = by_matcher(Matcher.fit(postings, blocks=blocks))
+    variants["titles alone"] = by_matcher(Matcher.fit(postings, blocks=(TitleBlock(),)))
     variants["hashtags 0.3, plain one-hots"] = by_matcher(
         Matcher.fit(postings, blocks=(TextBlock(0.7), HashtagBlock(0.3, idf=False)))
     )

@@ -27,7 +27,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from benchmarks.tables import table
 from matcher import Matcher, Posting
 from matcher.evaluate import bootstrap_interval, paired_interval, parse_measure
-from matcher.features import HashtagBlock, TextBlock
+from matcher.features import HashtagBlock, TextBlock, TitleBlock
 from matcher.mojibake import repair
 from matcher.tokens import split_in_python
 from matcher.word_vectors import WordVectors
@@ -290,6 +290,9 @@ SYSTEMS: Mapping[str, Callable[[Task], Rankings]] = {
     "BM25 (bm25s)": by_bm25,
     "matcher, text alone": partial(by_matcher, blocks=(TextBlock(1.0),)),
     "matcher, text and hashtags": partial(by_matcher, blocks=(TextBlock(0.7), HashtagBlock(0.3))),
+    "matcher, title alone": partial(by_matcher, blocks=(TitleBlock(1.0),)),
+    "matcher, title by whole words": partial(by_matcher, blocks=(TitleBlock(1.0, least=1.0),)),
+    "matcher, text and title": partial(by_matcher, blocks=(TextBlock(0.7), TitleBlock())),
     "matcher, default": by_matcher,
 }
 BASELINE = next(iter(SYSTEMS))

@@ -17,6 +17,7 @@ from matcher.base import BaseEngine, Engine, Query
 from matcher.counts import BlockIndex
 from matcher.errors import OptionError
 from matcher.queries import BlockQuery
+from matcher.spelling import Spelling, keep_nearest
 from matcher.strings import StringTable
 from matcher.tokens import Splitter, split_compiled, split_in_python
 
@@ -29,11 +30,18 @@ FEWEST_TO_COMPILE: Final = 10_000
 def _make_fast(blocks: Sequence[BlockIndex], rows: int) -> Engine:
     try:
         from matcher.fast import FastEngine
+        from matcher.kernels import sum_rows
     except ImportError as error:
         raise OptionError(f"engine 'fast' needs numba: pip install 'numba>=0.60' ({error})") from error
     engine = FastEngine(blocks, rows)
     # Everything is compiled, or fails to be, before anybody relies on it.
     split_compiled(["C++"]).find_features(StringTable.from_strings([]))
+    keep_nearest(
+        Spelling(StringTable.from_strings(["c"])).find(["c"], 1.0, compiled=True), [0], 1, compiled=True
+    )
+    nothing = np.zeros(0, np.float32)
+    for block in blocks[1:]:
+        sum_rows(*block.by_posting, nothing, nothing, 0, 0, nothing)
     terms = [min(1, len(block.by_term.starts) - 1) for block in blocks]
     engine.propose(Query([BlockQuery(np.arange(n, dtype=np.int32), np.ones(n)) for n in terms]), 1)
     return engine

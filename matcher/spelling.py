@@ -35,8 +35,8 @@ __all__: Final = [
 ]
 
 LENGTH: Final = 4
-"""Of n-grams, in code points. With 3, 4 and 5 together, rankings are no better (docs/quality.md), and so many
-more words share one that finding them takes six times as long."""
+"""Of n-grams, in code points. With 3, 4 and 5 together rankings are no better (docs/quality.md), and a word
+shares its n-grams with five times as many."""
 
 LONGEST_SPELLED: Final = 40
 """Code points of a word that count."""

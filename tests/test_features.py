@@ -127,6 +127,18 @@ def test_labels_are_readable_and_tell_terms_apart(kind: type):
 
 
 @each_block_of_terms
+def test_named_contributions_sum_to_what_they_name(kind: type):
+    posting = Posting(id="1", title="Cooks", body="cooks", hashtags=["cooks"])
+    features, index = fit_block(kind(), [posting])
+    [query] = features.queries([Profile("cooks")], split_in_python(["cooks"]))
+    terms = features.vocabulary.take(index.by_posting.columns)
+    named = kind().name_contributions(terms, [0.25], query.narrow(index.by_posting.columns), posting)
+    assert math.fsum(value for _, value in named) == pytest.approx(0.25, abs=1e-12)
+    assert all(isinstance(label, str) and label and value > 0 for label, value in named)
+    assert kind().name_contributions([], [], query.narrow(np.zeros(0, np.int32)), posting) == []
+
+
+@each_block_of_terms
 @settings(max_examples=40, deadline=None)
 @given(board=boards, compiled=st.booleans())
 def test_what_a_block_learns_is_what_dictionaries_count(kind: type, board: list[Posting], compiled: bool):
