@@ -341,7 +341,7 @@ BAD: dict[str, list[Any]] = {
     "title_weight": [-1, 21, 1.0, True, "2", None],
     "summary_weight": [-1, 21, 2.5],
     "fold": [1, "yes", None],
-    "saturation": [-1, 0.05, 1001, float("nan"), float("inf"), "1", True],
+    "saturation": [-1, 0.05, 10.5, float("nan"), float("inf"), "1", True],
     "profile_saturation": [-0.5, 0.01, 1e9],
     "boilerplate": [-0.1, 1, 1.0, float("nan")],
     "unsupported": [-0.1, 1.1, None],
