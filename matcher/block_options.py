@@ -50,7 +50,7 @@ RANGES: Final[Mapping[str, Range]] = {
     "title_weight": Range(0, 20, int),
     "summary_weight": Range(0, 20, int),
     "fold": Range(0, 1, bool),
-    "saturation": Range(0.1, 1000, off=0.0),
+    "saturation": Range(0.1, 10, off=0.0),
     "length": Range(0, 1),
     "profile_saturation": Range(0.1, 1000, off=0.0),
     "boilerplate": Range(0, 0.99),

@@ -145,8 +145,8 @@ class TextBlock:
     fold : bool
         Count words written in several ways as one: plurals, ``-isation``; see `matcher.variants`.
     saturation, length : float
-        *k1* of BM25 (0 for off, else 0.1 to 1000) and *b* (0 to 1) for the counts of postings; see
-        `matcher.term_counts.TermCounts`.
+        *k1* of BM25 (0 for off, else 0.1 to 10: beyond, small counts would fall together) and *b* (0 to 1)
+        for the counts of postings; see `matcher.term_counts.TermCounts`.
     profile_saturation : float
         *k3* of BM25 for the counts of profiles: 0 for off, else 0.1 to 1000.
     boilerplate : float

@@ -90,13 +90,12 @@ def profile_amounts(block: FeatureBlock, text: str, vocabulary: StringTable) -> 
 
 _weights = st.sampled_from([0.3, 0.7, 1.0, 2.5])
 _word_options = st.fixed_dictionaries(
-    {},
-    optional={
+    {
         "title_weight": st.integers(0, 3),
         "summary_weight": st.integers(0, 3),
         "fold": st.booleans(),
-        "profile_saturation": st.sampled_from([0.1, 2.0]),
-        "boilerplate": st.sampled_from([0.5, 0.99]),
+        "profile_saturation": st.sampled_from([0.0, 0.1, 2.0]),
+        "boilerplate": st.sampled_from([0.0, 0.5, 0.99]),
     },
 )
 _saturations = st.sampled_from([{}, {"saturation": 1.2}, {"saturation": 8.0, "length": 0.75}])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from matcher import Matcher, ModelDamagedError, OptionError, Posting
+from matcher import Matcher, ModelDamagedError, OptionError, Posting, Profile
 from matcher.analyzer import analyze, supported_tags, tag_candidates
 from matcher.features import (
     FeatureBlock,
@@ -154,6 +154,30 @@ def test_boilerplate_takes_the_same_from_every_word() -> None:
     assert weights[2] == pytest.approx(0.1)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_forms_of_a_word_are_counted_together_within_a_posting_and_not_beyond(compiled: bool) -> None:
+    titles = ["cook " * 200 + "cooks " * 200, "cooks", "cook", "", "cooks nurse nurses"]
+    board = [Posting(id=str(number), title=title) for number, title in enumerate(titles)]
+    features, index = fit_block(TextBlock(fold=True), board, compiled=compiled)
+    assert list(features.vocabulary) == ["cook", "nurse"]
+    assert features.document_frequency.tolist() == [4, 1]
+    assert index.by_posting.starts.tolist() == [0, 1, 2, 3, 3, 5]
+    assert index.by_posting.counts.tolist() == [400, 1, 1, 1, 2]
+    assert index.by_term.counts.tolist() == [400, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("split", [split_compiled, split_in_python])
+def test_a_profile_is_asked_in_folded_words_whose_repeats_saturate(split: Any) -> None:
+    board = [Posting(id="1", title="nurses in organisations"), Posting(id="2", title="cooks")]
+    block = TextBlock(fold=True, profile_saturation=2.0)
+    features, _ = fit_block(block, board)
+    profile = "Nurse, nurses, nursing; four nurses and an organisation"
+    query = features.queries([Profile(profile)], split([profile]))[0]
+    assert [features.vocabulary[place] for place in query.features.tolist()] == ["nurse", "organization"]
+    nurse, organization = query.weights.tolist()
+    assert nurse / organization == pytest.approx(3 * 3 / (2 + 3))  # (k3 + 1) * 3 / (k3 + 3), and 1 for one
+
+
 # --- hashtags and their text ------------------------------------------------------------------------
 
 _tags = st.sampled_from(["it", "r", "c#", "sql", "machinelearning", "nurse", "nursejobs", "dotnet", "cicd"])
@@ -174,6 +198,10 @@ def test_tags_that_a_text_names_are_supported(tags: list[str], text: str) -> Non
         assert len(tag) >= 4
         parts = [word for word in analyze(text) if len(word) >= 4]
         assert any(tag in word or (len(word) > 4 and word in tag) for word in parts)
+
+
+def test_a_tag_of_four_words_is_named_by_them() -> None:
+    assert supported_tags(["asapqabi", "asapqabix"], "as ap qa bi x") == ["asapqabi"]
 
 
 def test_stop_words_and_short_words_support_nothing() -> None:
@@ -230,6 +258,7 @@ def test_learning_anew_is_fitting_from_scratch(
 
 @settings(max_examples=25, deadline=None)
 @given(full_boards, option_lists, profiles)
+@example(COMMON, ALL, "nurse nurses nurses cook bread bread")
 def test_scores_follow_from_the_counts(
     board: list[Posting], blocks: list[FeatureBlock], profile: str
 ) -> None:
@@ -281,6 +310,12 @@ def test_options_that_are_off_are_not_mentioned_and_off_when_not_mentioned() -> 
     assert [block_from_settings(entry) for entry in old] == [TextBlock(0.7), HashtagBlock(0.3)]
 
 
+def test_what_a_model_does_not_mention_is_off_whatever_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TextBlock, "OFF", {**TextBlock.OFF, "title_weight": 2})  # as if 1 were a new default
+    assert block_from_settings({"weight": 0.7, "name": "text"}) == TextBlock(title_weight=2)
+    assert TextBlock().settings()["title_weight"] == 1
+
+
 def test_a_model_from_before_there_were_options_opens_with_all_of_them_off() -> None:
     content, files, _ = write_snapshot(Snapshot.fit(COMMON, default_blocks()))
     content["blocks"] = [
@@ -306,7 +341,7 @@ BAD: dict[str, list[Any]] = {
     "title_weight": [-1, 21, 1.0, True, "2", None],
     "summary_weight": [-1, 21, 2.5],
     "fold": [1, "yes", None],
-    "saturation": [-1, 0.05, 1001, float("nan"), float("inf"), "1", True],
+    "saturation": [-1, 0.05, 10.5, float("nan"), float("inf"), "1", True],
     "profile_saturation": [-0.5, 0.01, 1e9],
     "boilerplate": [-0.1, 1, 1.0, float("nan")],
     "unsupported": [-0.1, 1.1, None],
