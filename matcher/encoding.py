@@ -259,7 +259,7 @@ class WordEncoder:
         if not length or not lengths.any():
             return []
         parts = weighted @ direction / length - lengths / lengths.sum() * float(self._common @ direction)
-        nearest = (_to_unit(mine) @ _to_unit(rest).T).argmax(axis=1)
+        nearest = _find_nearest(_to_unit(mine), _to_unit(rest))
         names, near = table.words.take(ours), table.words.take(theirs[nearest])
         labels = [own if own == other else f"{own} ~ {other}" for own, other in zip(names, near, strict=True)]
         return list(zip(labels, parts.tolist(), strict=True))
@@ -410,6 +410,13 @@ def _count(found: Found, words: int) -> tuple[NDArray[np.int64], NDArray[np.int6
     owners, positions = np.divmod(keys[first], max(1, words))
     counts = np.diff(first, append=len(keys))
     return positions, owners, np.minimum(counts, MOST_REPEATS).astype(np.int32)
+
+
+def _find_nearest(rows: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which of some other rows has the largest product with each row; the first of several."""
+    # Some at a time: between the words of two long texts there are millions of products.
+    starts = range(0, len(rows), _TEXTS)
+    return np.concatenate([(rows[start : start + _TEXTS] @ others.T).argmax(axis=1) for start in starts])
 
 
 def _count_distinct(tokens: Tokens) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -170,6 +171,20 @@ def test_parts_of_a_likeness_add_up_to_it(data: st.DataObject) -> None:
             own, _, other = label.partition(" ~ ")
             assert own in names[0]
             assert (other or own) in names[1]
+
+
+def test_naming_the_words_of_two_whole_dictionaries_takes_little_room() -> None:
+    words = sorted(
+        f"{first}{second}{third}q" for first in "bcdfgh" for second in range(30) for third in "jklmnprstvwxz"
+    )
+    table = WordVectors.from_arrays(words, RNG.integers(-127, 128, (len(words), 4)))
+    text = " ".join(words)
+    tracemalloc.start()
+    parts = WordEncoder.from_table(table).name_parts(text, text)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(parts) == len(words) == 2_340
+    assert most < 8 * len(words) ** 2 / 2
 
 
 def test_a_table_is_loaded_when_it_is_first_needed() -> None:
