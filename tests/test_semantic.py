@@ -138,6 +138,28 @@ def test_order_threads_and_compiled_code_change_nothing(source: str) -> None:
         assert state(Matcher.fit(mixed, blocks=blocks(**options_of(source)), **options)) == expected
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        [HashtagBlock()],
+        [TextBlock(fold=True)],
+        [TextBlock(title_weight=3), HashtagBlock()],
+        [TextBlock(saturation=1.2, length=0.5)],
+        [TextBlock(boilerplate=0.5), TitleBlock()],
+        [TextBlock(weight=0.0)],
+    ],
+)
+def test_vectors_of_postings_do_not_depend_on_the_other_blocks(others: list[Any]) -> None:
+    postings = [*make_postings(11, 40), *POSTINGS, *MORE, Posting(id="many", body="nurse " * 400 + "nurses")]
+    expected = vectors_of(Matcher.fit(postings, blocks=[TextBlock(), SemanticBlock()]))
+    assert len(set(expected.values())) > 20
+    for engine in ("base", "fast"):
+        fitted = Matcher.fit(postings[:30], blocks=[*others, SemanticBlock()], engine=engine)
+        fitted.add(postings[30:])
+        assert vectors_of(fitted) == expected
+
+
 _SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
