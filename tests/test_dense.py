@@ -112,22 +112,23 @@ def test_products_are_those_of_whole_numbers_and_estimates_keep_their_bound(
             assert (estimate < 0) == (exact[row] < 0)
 
 
-@pytest.mark.parametrize("size", [256, 4096])
-def test_a_sign_is_right_where_rounding_hides_it(size: int) -> None:
-    """Large products that cancel out but for one unit: a sum in single precision loses it."""
-    most = int(quantise_profiles(np.ones((1, size)))[0, 0])
-    vector = np.full(size, most, np.int32)
-    vector[1::2] = -most
-    rows = np.full((4, size), 127, np.int8)
-    vector[-1] = 1 - most
-    rows[1] *= -1
-    rows[2, -1] = 126
-    rows[3, 0] = 126
-    exact = [int(row.astype(np.int64) @ vector) for row in rows]
-    assert exact[0] > 0 > exact[1]
-    dense = DenseVectors.from_vectors(rows)
-    assert np.sign(dense.estimate_products(vector)).tolist() == np.sign(exact).tolist()
-    assert dense.products(vector, np.arange(4)).tolist() == exact
+@pytest.mark.parametrize("half", [128, 250])
+def test_a_sign_is_right_where_rounding_hides_it(half: int) -> None:
+    """Large products that cancel out but for one unit: their sum in single precision has any sign."""
+    rng = np.random.default_rng(half)
+    most = int(quantise_profiles(np.ones((1, 2 * half + 1)))[0, 0])
+    is_wrong = []
+    for unit in (1, 0, -1) * 20:
+        order = rng.permutation(half)
+        numbers, others = rng.integers(most // 2, most, half), rng.integers(-127, 128, half)
+        vector = np.concatenate([numbers, -numbers[order], [unit]]).astype(np.int32)
+        dense = DenseVectors.from_vectors(np.concatenate([others, others[order], [1]]).astype(np.int8)[None])
+        assert dense.products(vector, np.arange(1)).tolist() == [unit]
+        assert np.sign(dense.estimate_products(vector)).tolist() == [unit]
+        assert np.sign(dense.estimate_products(vector, np.zeros(3, np.int64))).tolist() == [unit] * 3
+        single = np.einsum("d,d->", dense.vectors[0].astype(np.float32), vector.astype(np.float32))
+        is_wrong.append(np.sign(single) != unit)
+    assert sum(is_wrong) > 10
 
 
 @pytest.mark.parametrize("size", [1, 2, 16, 256, 516, 517, 518, 1000, 4095, MOST_DIMENSIONS])
@@ -369,7 +370,7 @@ def test_a_row_left_out_scores_no_more_than_the_bound(
         missing = allowed.copy()
         missing[proposal.rows] = False
         assert scores[missing].max(initial=0.0) <= proposal.left_out
-        if kind is not FastEngine:
+        if not issubclass(kind, FastEngine):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("matcher.index.Index._base", None)  # the first proposal suffices
                 assert bits(board.index.search(query, k, engine)) == best_of(scores, query.mask, k)
@@ -385,12 +386,33 @@ def test_more_than_a_block_of_postings_are_ranked_as_by_brute_force(threads: int
     base = BaseEngine(board.index.blocks, rows)
     ends = np.zeros(rows, np.bool_)
     ends[[0, 65_535, 65_536, 131_071, 131_072, rows - 1]] = True
+    dense = board.index.blocks[-1].dense
+    assert dense is not None
     for number in range(4):
         query = make_query(rng, board, masked=number % 2 == 0)
         query = query._replace(mask=ends if number == 3 else query.mask)
+        if number:  # what is sought is like a posting of the second or third block
+            vector = dense.vectors[131_072 - 9 * number].astype(np.int32)
+            query = query._replace(
+                blocks=[*query.blocks[:-1], query.blocks[-1]._replace(vector=vector, share=1.0)]
+            )
         expected = best_of(brute_force(board, query), query.mask, 20)
         for engine in (fast, base):
             assert bits(board.index.search(query, 20, engine)) == expected
+
+
+def test_the_first_proposal_suffices_beyond_the_first_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = 70_000
+    vectors = np.random.default_rng(0).integers(-127, 128, (rows, 40)).astype(np.int8)
+    board = Board(Index((dense_block(1.0, DenseVectors.from_vectors(vectors)),), rows), [None])
+    engine = FastEngine(board.index.blocks, rows)
+    monkeypatch.setattr("matcher.index.Index._base", None)
+    nothing = np.zeros(0, np.int32), np.zeros(0)
+    for row in (7, 65_535, 65_536, 69_999):
+        query = Query([BlockQuery(*nothing, vector=vectors[row].astype(np.int32) * 200)])
+        found = bits(board.index.search(query, 10, engine))
+        assert found == best_of(brute_force(board, query), None, 10)
+        assert found[0][0] == row
 
 
 def test_the_engine_that_prunes_ranks_on_as_before() -> None:
