@@ -59,8 +59,13 @@ SHARES = {"skill": 4, "definition": 2, "occupation": 2, "advert": 1, "classified
 SHARPNESS = 20.0
 """What cosines are multiplied by in the softmax."""
 
-DISTILLATION = 3.0
-"""How much likeness to the teacher counts beside the pairs."""
+RECIPES: Sequence[tuple[Sequence[str], float]] = (
+    (("skill", "definition", "occupation", "advert"), 1.0),
+    (tuple(SHARES), 1.0),
+    (tuple(SHARES), 3.0),
+)
+"""Kinds of groups, and how much likeness to the encoder weighs beside them. A table is learned by each, from the
+same beginning, and the mean of all is kept: each has mistakes of its own (Wortsman et al. 2022, Model soups)."""
 
 LONGEST = 64
 """Tokens of a text that the teacher reads."""
@@ -262,9 +267,10 @@ def learn(
     starts = np.concatenate([[0], np.cumsum([len(part) for part in known])])
     flat = np.fromiter((place for part in known for place in part), np.int64, starts[-1])
     table = torch.nn.EmbeddingBag(len(words) + 1, DIMENSIONS, mode="sum")
+    total = np.zeros((len(words), DIMENSIONS))
     idf = np.array([np.log(len(split) / (1 + frequency[word])) for word in words], np.float32)
     begun_with = begin_vectors(words, teacher) * (0.3 * idf / idf.max())[:, None]
-    table.weight.data = torch.from_numpy(np.vstack([begun_with, np.zeros((1, DIMENSIONS), np.float32)]))
+    begun_with = np.vstack([begun_with, np.zeros((1, DIMENSIONS), np.float32)])
 
     def embed(numbers: np.ndarray) -> Any:
         lengths = starts[numbers + 1] - starts[numbers]
@@ -282,32 +288,42 @@ def learn(
         first = chance.integers(len(group))
         return group[first], group[(first + 1 + chance.integers(len(group) - 1)) % len(group)]
 
-    chance = np.random.default_rng(5)
     itself = torch.eye(batch) * 1e4
-    optimizer = torch.optim.Adam([table.weight], lr=rate, fused=True)
-    begun = time.monotonic()
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps) + 1e-5
-        pairs = []
-        for kind, groups in material.groups.items():
-            count = batch * SHARES[kind] // sum(SHARES.values())
-            pairs += [draw(kind, groups[number]) for number in chance.integers(len(groups), size=count)]
-        left, right = np.array(pairs).T
-        cosines = multiply(embed(left), embed(right))
-        wanted = torch.arange(len(pairs))
-        loss = (functional.cross_entropy(cosines, wanted) + functional.cross_entropy(cosines.T, wanted)) / 2
-        some = chance.integers(len(material.texts), size=batch)
-        likeness = [
-            functional.log_softmax(multiply(rows, rows) - itself, 1)
-            for rows in (embed(some), torch.from_numpy(teacher[some].astype(np.float32)))
-        ]
-        loss = loss + DISTILLATION * functional.kl_div(*likeness, log_target=True, reduction="batchmean")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % 100 == 0:
-            print(f"step {step:,}: {float(loss.detach()):.3f}, {time.monotonic() - begun:.0f} s", flush=True)
-    return words, table.weight.detach().numpy()[:-1]
+    for number, (kinds, likeness_weight) in enumerate(RECIPES):
+        chance = np.random.default_rng(5 + number)
+        table.weight.data = torch.from_numpy(begun_with.copy())
+        optimizer = torch.optim.Adam([table.weight], lr=rate, fused=True)
+        begun = time.monotonic()
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = rate * (1 - step / steps) + 1e-5
+            pairs = []
+            for kind in kinds:
+                groups = material.groups[kind]
+                count = batch * SHARES[kind] // sum(SHARES[name] for name in kinds)
+                pairs += [draw(kind, groups[place]) for place in chance.integers(len(groups), size=count)]
+            left, right = np.array(pairs).T
+            cosines = multiply(embed(left), embed(right))
+            wanted = torch.arange(len(pairs))
+            loss = (
+                functional.cross_entropy(cosines, wanted) + functional.cross_entropy(cosines.T, wanted)
+            ) / 2
+            some = chance.integers(len(material.texts), size=batch)
+            likeness = [
+                functional.log_softmax(multiply(rows, rows) - itself, 1)
+                for rows in (embed(some), torch.from_numpy(teacher[some].astype(np.float32)))
+            ]
+            loss = loss + likeness_weight * functional.kl_div(
+                *likeness, log_target=True, reduction="batchmean"
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if step % 100 == 0:
+                print(
+                    f"step {step:,}: {float(loss.detach()):.3f}, {time.monotonic() - begun:.0f} s", flush=True
+                )
+        total += table.weight.detach().numpy()[:-1]
+    return words, total / len(RECIPES)
 
 
 def main() -> None:

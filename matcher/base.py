@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import BlockIndex, Counts
-from matcher.dense import estimation_error, invert_norm
+from matcher.dense import invert_norm
 from matcher.frequent import FrequentTerms
 from matcher.queries import BlockQuery
 from matcher.strings import gather
@@ -186,13 +187,14 @@ def scale_dense(
 
     Examples
     --------
-    >>> from matcher.dense import DenseVectors
+    >>> from matcher.dense import CentredVectors, quantise_postings
     >>> nothing = Counts(np.zeros(3, np.int64), np.zeros(0, np.int32), np.zeros(0, np.uint8))
-    >>> dense = DenseVectors.from_rows(np.array([[3.0, 4.0], [-1.0, 0.0]]))
-    >>> block = BlockIndex(1.0, nothing, nothing, dense.inverse_norms, dense)
+    >>> rows = quantise_postings(np.array([[3.0, 4.0], [-1.0, 0.0]]))
+    >>> dense = CentredVectors(rows, np.zeros(2, np.int32))
+    >>> block = BlockIndex(1.0, nothing, nothing, dense.invert_norms(), dense)
     >>> query = BlockQuery(nothing.columns, np.zeros(0), vector=np.array([1, 0], np.int32))
-    >>> scale_dense(block, query, dense.inverse_norms, np.array([0, 1])).round(3)
-    array([0.599, 0.   ])
+    >>> scale_dense(block, query, block.inverse_norms, np.array([0, 1])).round(3)
+    array([0.597, 0.   ])
     """
     if block.dense is None or query.vector is None:
         return np.zeros(len(rows))
@@ -549,8 +551,12 @@ class BaseEngine:
     def _dense_error(self, query: Query) -> float:
         """Return a bound on the errors of `_add_dense`."""
         ceilings = self._dense_ceilings(query)
-        sizes = [len(part.vector) for part in query.blocks if part.vector is not None]
-        return 0.0 if ceilings is None else float(ceilings.max(initial=0.0)) * estimation_error(max(sizes))
+        return 0.0 if ceilings is None else float(ceilings.max(initial=0.0)) * self._cosine_error
+
+    @cached_property
+    def _cosine_error(self) -> float:
+        blocks = [block for block in self.blocks if block.dense is not None]
+        return max((b.dense.error_of_cosines(b.inverse_norms) for b in blocks if b.dense), default=0.0)
 
     def _add_dense(self, query: Query, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Return what dense vectors add to the scores of `rows` (all for None): above 0 where they do."""

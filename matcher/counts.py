@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.catalogue import check_starts
-from matcher.dense import DenseVectors
+from matcher.dense import CentredVectors
 from matcher.errors import ModelDamagedError
 
 __all__: Final = [
@@ -88,15 +88,15 @@ class BlockIndex:
         The same, transposed.
     inverse_norms : ndarray of float64, shape (postings,)
         ``1 / |posting|`` with the term weights applied; 0 for a posting without data in this block.
-    dense : DenseVectors, optional
-        The postings' vectors, for a block that has those instead of terms; its norms are theirs.
+    dense : CentredVectors, optional
+        The postings' vectors, for a block that has those instead of terms.
     """
 
     weight: float
     by_posting: Counts
     by_term: Counts
     inverse_norms: NDArray[np.float64]
-    dense: DenseVectors | None = None
+    dense: CentredVectors | None = None
 
     @classmethod
     def from_counts(

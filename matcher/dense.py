@@ -1,14 +1,16 @@
 """Dense vectors of postings: small integers, so that products are exact and the same everywhere.
 
-A row is a posting's vector, scaled until its largest number is 127 and rounded; only its direction counts.
-Profiles are vectors of larger integers (`quantise_profiles`), and the cosine of both is an exact integer
-divided by two square roots.
+A row is a posting's vector of length 1 in whole numbers (`quantise_postings`). All postings of a board are
+alike in something, so what is compared is a row less the mean of all rows, the *centre*, which is learned: in
+256ths, so that the difference is whole, too. Profiles are vectors of larger integers (`quantise_profiles`),
+and the cosine of both is an exact integer divided by two square roots.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Final
 
 import numpy as np
@@ -17,10 +19,15 @@ from numpy.typing import NDArray
 from matcher.errors import ModelDamagedError
 
 __all__: Final = [
+    "FINE",
+    "LARGEST",
     "MOST_DIMENSIONS",
+    "CentredVectors",
     "DenseVectors",
     "estimation_error",
     "invert_norm",
+    "learn_centre",
+    "length_of_postings",
     "quantise_postings",
     "quantise_profiles",
 ]
@@ -30,9 +37,18 @@ MOST_DIMENSIONS: Final = 4096
 LARGEST: Final = 127
 """The largest number of a posting's vector."""
 
+FINE: Final = 256
+"""Parts of one in which the centre is a whole number."""
+
+PRIOR_POSTINGS: Final = 1_000
+"""As many postings the mean that is expected beforehand counts for: a few postings tell little of theirs."""
+
+LEAST_DISTANCE: Final = 0.02
+"""A posting that is nearer to the centre, in lengths of its own, points nowhere."""
+
 _LARGEST_OF_PROFILE: Final = 32_767
 _LARGEST_PRODUCT: Final = 2**31 - 1
-"""Products of a profile and a posting fit 32 bits, which is what compiled code adds up in."""
+"""Products of a profile and a row fit 32 bits, which is what compiled code adds up in."""
 
 _ROWS: Final = 2048
 """Rows that are multiplied together: as float32 they stay in the second-level cache."""
@@ -42,24 +58,21 @@ _UNIT_ROUNDOFF: Final = 2.0**-24
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseVectors:
-    """The vectors of some postings.
+    """The vectors of some postings, as they are stored: they never change.
 
     Parameters
     ----------
     vectors : ndarray of int8, shape (postings, dimensions)
         From -127 to 127; all 0 for a posting without data.
-    inverse_norms : ndarray of float64, shape (postings,)
-        ``1 / |row|``; 0 for a posting without data.
 
     Examples
     --------
     >>> DenseVectors.from_rows(np.array([[0.6, -0.8], [0.0, 0.0]])).vectors
-    array([[  95, -127],
+    array([[  76, -102],
            [   0,    0]], dtype=int8)
     """
 
     vectors: NDArray[np.int8]
-    inverse_norms: NDArray[np.float64]
 
     @classmethod
     def from_rows(cls, rows: NDArray[np.float64]) -> DenseVectors:
@@ -67,26 +80,10 @@ class DenseVectors:
 
         Examples
         --------
-        >>> DenseVectors.from_rows(np.array([[0.0, 3.0]])).inverse_norms.round(5)
-        array([0.00787])
+        >>> DenseVectors.from_rows(np.array([[0.0, 3.0]])).vectors
+        array([[  0, 127]], dtype=int8)
         """
-        return cls.from_vectors(quantise_postings(rows))
-
-    @classmethod
-    def from_vectors(cls, vectors: NDArray[np.int8]) -> DenseVectors:
-        """Return quantised vectors with their norms.
-
-        Examples
-        --------
-        >>> len(DenseVectors.from_vectors(np.zeros((3, 2), np.int8)))
-        3
-        """
-        squares = np.empty(len(vectors), np.int64)
-        for first in range(0, len(vectors), _ROWS):
-            part = vectors[first : first + _ROWS].astype(np.int32)
-            np.einsum("rd,rd->r", part, part, out=squares[first : first + _ROWS])
-        norms = np.sqrt(squares.astype(np.float64))
-        return cls(vectors, np.divide(1.0, norms, out=np.zeros(len(norms)), where=norms > 0))
+        return cls(quantise_postings(rows))
 
     @classmethod
     def concatenate(cls, parts: Sequence[DenseVectors], kept: Sequence[NDArray[np.int64]]) -> DenseVectors:
@@ -99,10 +96,7 @@ class DenseVectors:
         array([[  0, 127],
                [127,   0]], dtype=int8)
         """
-        return cls(
-            np.concatenate([part.vectors[rows] for part, rows in zip(parts, kept, strict=True)]),
-            np.concatenate([part.inverse_norms[rows] for part, rows in zip(parts, kept, strict=True)]),
-        )
+        return cls(np.concatenate([part.vectors[rows] for part, rows in zip(parts, kept, strict=True)]))
 
     def take(self, rows: NDArray[np.int64]) -> DenseVectors:
         """Return some rows.
@@ -112,7 +106,7 @@ class DenseVectors:
         >>> DenseVectors.from_rows(np.eye(2)).take(np.array([1])).vectors
         array([[  0, 127]], dtype=int8)
         """
-        return DenseVectors(self.vectors[rows], self.inverse_norms[rows])
+        return DenseVectors(self.vectors[rows])
 
     @classmethod
     def from_files(cls, files: Mapping[str, NDArray[np.generic]], name: str, rows: int) -> DenseVectors:
@@ -137,10 +131,10 @@ class DenseVectors:
         vectors = stored.view(np.int8).reshape(rows, size)
         if (rows and not 1 <= size <= MOST_DIMENSIONS) or np.any(vectors == -LARGEST - 1):
             raise ModelDamagedError(f"{name}.vectors: expected {rows} rows of numbers from -127 to 127")
-        return cls.from_vectors(vectors)
+        return cls(vectors)
 
     def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:
-        """Return the arrays by file name; norms follow from them.
+        """Return the array by file name.
 
         Examples
         --------
@@ -149,38 +143,114 @@ class DenseVectors:
         """
         return {f"{name}.vectors": np.ascontiguousarray(self.vectors).reshape(-1).view(np.uint8)}
 
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    def products(self, vector: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the exact products of a profile's vector with some rows, shape (rows,): whole numbers.
+    def add_up(self, rows: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int64], int]:
+        """Return the sum of `rows` (all for None), and how many of them have data.
 
         Examples
         --------
-        >>> DenseVectors.from_rows(np.eye(2)).products(np.array([3, -1], np.int32), np.array([1, 0]))
-        array([-127.,  381.])
+        >>> DenseVectors.from_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).add_up()
+        (array([ 76, 102]), 1)
+        """
+        vectors = self.vectors if rows is None else self.vectors[rows]
+        known = sum(
+            int(np.count_nonzero(vectors[first : first + _ROWS].any(axis=1)))
+            for first in range(0, len(vectors), _ROWS)
+        )
+        return vectors.sum(axis=0, dtype=np.int64), known
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CentredVectors:
+    """Vectors of postings less their centre: what profiles are compared with.
+
+    Parameters
+    ----------
+    vectors : ndarray of int8, shape (postings, dimensions)
+    centre : ndarray of int32, shape (dimensions,)
+        In 256ths (`FINE`).
+
+    Examples
+    --------
+    >>> centred = CentredVectors(np.array([[3, 4]], np.int8), np.array([256, 0], np.int32))
+    >>> centred.products(np.array([1, 10], np.int32), np.array([0])) / FINE
+    array([42.])
+    """
+
+    vectors: NDArray[np.int8]
+    centre: NDArray[np.int32]
+
+    def invert_norms(self) -> NDArray[np.float64]:
+        """Return ``1 / |256 row - centre|``; 0 for a posting without data, or that is the centre itself.
+
+        Examples
+        --------
+        >>> vectors = np.array([[3, 4], [0, 0]], np.int8)
+        >>> (CentredVectors(vectors, np.zeros(2, np.int32)).invert_norms() * FINE).round(6)
+        array([0.2, 0. ])
+        """
+        squares = np.empty(len(self.vectors), np.int64)
+        products = np.empty(len(self.vectors), np.int64)
+        wide = self.centre.astype(np.float64)
+        for first in range(0, len(self.vectors), _ROWS):
+            some = slice(first, first + _ROWS)
+            part = self.vectors[some].astype(np.int32)
+            np.einsum("rd,rd->r", part, part, out=squares[some])
+            # Whole numbers below 2**53: exact in any order.
+            products[some] = np.einsum("rd,d->r", self.vectors[some].astype(np.float64), wide)
+        centre = self.centre.astype(np.int64)
+        distances = FINE * FINE * squares - 2 * FINE * products + int(centre @ centre)
+        least = LEAST_DISTANCE * FINE * length_of_postings(len(self.centre))
+        known = (squares > 0) & (distances > least * least)
+        lengths = np.sqrt(np.maximum(distances, 1).astype(np.float64))
+        inverse: NDArray[np.float64] = np.divide(1.0, lengths, out=np.zeros(len(known)), where=known)
+        return inverse
+
+    def products(self, vector: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the exact products of a profile's vector with ``256 row - centre``, shape (rows,).
+
+        Examples
+        --------
+        >>> centred = CentredVectors(np.eye(2, dtype=np.int8), np.zeros(2, np.int32))
+        >>> centred.products(np.array([3, -1], np.int32), np.array([1, 0]))
+        array([-256.,  768.])
         """
         products = np.empty(len(rows))
         wide = vector.astype(np.int64)
+        shift = self.shift(vector)
         for first in range(0, len(rows), _ROWS):
             part = self.vectors[rows[first : first + _ROWS]].astype(np.int64)
-            products[first : first + _ROWS] = np.einsum("rd,d->r", part, wide)
+            products[first : first + _ROWS] = FINE * np.einsum("rd,d->r", part, wide) - shift
         return products
+
+    def shift(self, vector: NDArray[np.int32]) -> int:
+        """Return the product of a profile's vector with the centre.
+
+        Examples
+        --------
+        >>> centred = CentredVectors(np.zeros((0, 2), np.int8), np.array([2, 1], np.int32))
+        >>> centred.shift(np.array([3, 4], np.int32))
+        10
+        """
+        return int(vector.astype(np.int64) @ self.centre.astype(np.int64))
 
     def estimate_products(
         self, vector: NDArray[np.int32], rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:
-        """Return the products of a profile's vector with `rows` (all for None), nearly exact.
+        """Return `products` of `rows` (all for None), nearly exact.
 
-        Each is off by at most `estimation_error` times the lengths of both vectors; those so near 0 are
-        computed exactly, so every sign is right.
+        Each is off by at most `estimation_error` times the lengths of the profile and of ``256 row``; those so
+        near 0 are computed exactly, so every sign is right.
 
         Examples
         --------
-        >>> DenseVectors.from_rows(np.eye(2)).estimate_products(np.array([3, -1], np.int32))
-        array([ 381., -127.])
+        >>> centred = CentredVectors(np.eye(2, dtype=np.int8), np.zeros(2, np.int32))
+        >>> centred.estimate_products(np.array([3, -1], np.int32))
+        array([ 768., -256.])
         """
-        count = len(self) if rows is None else len(rows)
+        count = len(self.vectors) if rows is None else len(rows)
         sums = np.empty(count, np.float32)
         single = vector.astype(np.float32)
         room = np.empty((min(_ROWS, count), len(vector)), np.float32)
@@ -190,12 +260,59 @@ class DenseVectors:
             np.copyto(room[: len(some)], some)
             # Not ``@``: BLAS shares such small products out to threads and waits for busy cores.
             np.einsum("rd,d->r", room[: len(some)], single, out=sums[part])
-        products = sums.astype(np.float64)
+        products = FINE * sums.astype(np.float64) - self.shift(vector)
         length = 1.0 / (invert_norm(vector) or 1.0)
-        largest = LARGEST * float(np.sqrt(len(vector))) * length
+        largest = FINE * LARGEST * float(np.sqrt(len(vector))) * length
         near = np.flatnonzero(np.abs(products) <= estimation_error(len(vector)) * largest)
         products[near] = self.products(vector, near if rows is None else rows[near])
         return products
+
+    def error_of_cosines(self, inverse_norms: NDArray[np.float64]) -> float:
+        """Return how far cosines from `estimate_products` can be off; `inverse_norms` are those of the rows.
+
+        A row is at most as long as itself less the centre and the centre together.
+
+        Examples
+        --------
+        >>> centred = CentredVectors(np.eye(2, dtype=np.int8), np.zeros(2, np.int32))
+        >>> centred.error_of_cosines(centred.invert_norms()) == estimation_error(2)
+        True
+        """
+        centre = self.centre.astype(np.float64)
+        length = float(np.sqrt(centre @ centre))
+        return estimation_error(len(centre)) * (1.0 + length * float(inverse_norms.max(initial=0.0)))
+
+
+def learn_centre(sums: NDArray[np.int64], known: int, expected: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return the mean of postings' vectors in 256ths, drawn to what is expected.
+
+    Parameters
+    ----------
+    sums : ndarray of int64, shape (dimensions,)
+        The sum of all rows; the same however they came together.
+    known : int
+        How many of them have data.
+    expected : ndarray of float64, shape (dimensions,)
+        The mean of texts' vectors of length 1 that is expected beforehand; it counts for `PRIOR_POSTINGS`.
+
+    Examples
+    --------
+    >>> learn_centre(np.array([127_000, 0]), 1_000, np.array([0.0, 0.5]))
+    array([16256,  8128], dtype=int32)
+    """
+    prior = PRIOR_POSTINGS * length_of_postings(len(sums)) * expected
+    return np.rint(FINE * (sums + prior) / (known + PRIOR_POSTINGS)).astype(np.int32)
+
+
+def length_of_postings(dimensions: int) -> int:
+    """Return what length 1 is in whole numbers: the longer, the more dimensions share it.
+
+    Examples
+    --------
+    >>> length_of_postings(2), length_of_postings(256)
+    (127, 254)
+    """
+    return max(LARGEST, isqrt(LARGEST * LARGEST * dimensions // 64))
 
 
 def estimation_error(dimensions: int) -> float:
@@ -227,14 +344,18 @@ def invert_norm(vector: NDArray[np.int32]) -> float:
 
 
 def quantise_postings(rows: NDArray[np.float64]) -> NDArray[np.int8]:
-    """Return rows in whole numbers, the largest of each 127; those without data all 0.
+    """Return rows of any length as whole numbers of one length; those without data all 0.
 
     Examples
     --------
-    >>> quantise_postings(np.array([[2.0, -1.0]]))
-    array([[127, -64]], dtype=int8)
+    >>> quantise_postings(np.array([[4.0, -3.0]]))
+    array([[102, -76]], dtype=int8)
     """
-    return _quantise(rows, LARGEST).astype(np.int8)
+    lengths = np.sqrt(np.einsum("rd,rd->r", rows, rows))[:, None]
+    unit = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
+    scaled = np.rint(unit * length_of_postings(rows.shape[1]))
+    quantised: NDArray[np.int8] = np.clip(scaled, -LARGEST, LARGEST).astype(np.int8)
+    return quantised
 
 
 def quantise_profiles(rows: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -245,12 +366,8 @@ def quantise_profiles(rows: NDArray[np.float64]) -> NDArray[np.int32]:
     >>> quantise_profiles(np.array([[2.0, -1.0]]))
     array([[ 32767, -16384]], dtype=int32)
     """
-    most = _LARGEST_PRODUCT // (LARGEST * max(1, rows.shape[1]))
-    return _quantise(rows, min(_LARGEST_OF_PROFILE, most)).astype(np.int32)
-
-
-def _quantise(rows: NDArray[np.float64], largest: int) -> NDArray[np.float64]:
+    largest = min(_LARGEST_OF_PROFILE, _LARGEST_PRODUCT // (LARGEST * max(1, rows.shape[1])))
     most = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
     scaled = np.divide(rows, most, out=np.zeros(rows.shape), where=most > 0)
-    quantised: NDArray[np.float64] = np.rint(scaled * largest)
+    quantised: NDArray[np.int32] = np.rint(scaled * largest).astype(np.int32)
     return quantised

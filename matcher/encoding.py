@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import Counts
-from matcher.dense import MOST_DIMENSIONS, quantise_postings, quantise_profiles
+from matcher.dense import MOST_DIMENSIONS, quantise_postings
 from matcher.errors import OptionError
 from matcher.strings import Found, StringTable
 from matcher.tokens import Splitter, Tokens, split_in_python
@@ -24,9 +24,9 @@ from matcher.word_vectors import WordVectors
 __all__: Final = ["EncodedProfile", "ForeignEncoder", "TextEncoder", "WordEncoder"]
 
 COMMON_SHARE: Final = 0.4
-"""How long a piece of the direction that all words share is taken off every text's vector of length 1. Texts
-are alike in it, long ones more than short ones. The mean of 30,000 titles, labels and sentences is 0.40 to
-0.43 long in the tables tried, at a cosine of 0.93 to 0.95 to the sum of all words' vectors."""
+"""How long the mean of texts' directions is expected to be, along the sum of all words' vectors. The mean of
+30,000 titles, labels and sentences is 0.40 to 0.43 long in the tables tried, at a cosine of 0.93 to 0.95 to
+that sum."""
 
 MOST_REPEATS: Final = 255
 """Beyond, a word does not count more: sums of 60,000 words still fit 32 bits."""
@@ -43,8 +43,8 @@ class EncodedProfile(NamedTuple):
 
     Attributes
     ----------
-    vector : ndarray of int32, shape (dimensions,)
-        All 0 when nothing of the profile is known.
+    direction : ndarray of float64, shape (dimensions,)
+        Of length 1; all 0 when nothing of the profile is known.
     words : int
         How many distinct words the profile has.
     known : int
@@ -52,11 +52,11 @@ class EncodedProfile(NamedTuple):
 
     Examples
     --------
-    >>> EncodedProfile(np.zeros(2, np.int32), words=3, known=0).known
+    >>> EncodedProfile(np.zeros(2), words=3, known=0).known
     0
     """
 
-    vector: NDArray[np.int32]
+    direction: NDArray[np.float64]
     words: int
     known: int
 
@@ -73,21 +73,27 @@ class TextEncoder(Protocol):
     def dimensions(self) -> int:
         """How many numbers a vector has; 0 until it is known."""
 
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """The mean of texts' directions that is expected beforehand, shape (dimensions,)."""
+
     def encode_postings(self, texts: Sequence[str], split: Splitter) -> NDArray[np.int8]:
-        """Return the vectors of postings' texts, shape (texts, dimensions)."""
+        """Return the directions of postings' texts in whole numbers, shape (texts, dimensions)."""
 
     def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
         """Return profiles as vectors; `tokens` are those of the texts."""
 
-    def name_parts(self, profile: str, posting: str) -> list[tuple[str, float]]:
-        """Return what makes two texts alike, named, and how much each part is of the whole."""
+    def name_parts(self, profile: str, posting: str, centre: NDArray[np.float64]) -> list[tuple[str, float]]:
+        """Return what makes two texts alike, named, and how much each part is of the whole.
+
+        `centre` is the mean of postings' directions, which does not count.
+        """
 
 
 class WordEncoder:
     """Adds up the vectors of a text's words.
 
-    A word counts as often as it occurs, up to `MOST_REPEATS` times. The sum's direction is compared, after a
-    piece of the direction that all words share is taken off (`COMMON_SHARE`).
+    A word counts as often as it occurs, up to `MOST_REPEATS` times; what is compared is the sum's direction.
 
     Parameters
     ----------
@@ -101,7 +107,7 @@ class WordEncoder:
     >>> table = WordVectors.from_arrays(["cook", "nurse"], [[3, 0], [0, 4]])
     >>> encoder = WordEncoder(table.identity, lambda: table)
     >>> encoder.encode_postings(["A cook", "A pilot"], split_in_python)
-    array([[127, -53],
+    array([[127,   0],
            [  0,   0]], dtype=int8)
     """
 
@@ -143,11 +149,17 @@ class WordEncoder:
         return self.table.dimensions
 
     @cached_property
-    def _common(self) -> NDArray[np.float64]:
-        """The piece of the direction of all words that is taken off, shape (dimensions,)."""
+    def expected(self) -> NDArray[np.float64]:
+        """The mean of texts' directions that is expected beforehand, shape (dimensions,).
+
+        Examples
+        --------
+        >>> WordEncoder.from_table(WordVectors.from_arrays(["cook"], [[3, 4]])).expected.round(2)
+        array([0.24, 0.32])
+        """
         total = self.table.vectors.sum(axis=0, dtype=np.int64).astype(np.float64)
-        common: NDArray[np.float64] = COMMON_SHARE * _to_unit(total[None])[0]
-        return common
+        expected: NDArray[np.float64] = COMMON_SHARE * _to_unit(total[None])[0]
+        return expected
 
     @cached_property
     def _wide(self) -> NDArray[np.int32]:
@@ -207,7 +219,7 @@ class WordEncoder:
 
         shape = len(starts) - 1, len(self.table)
         sums = csr_matrix((counts, words, starts), shape) @ self._wide
-        return quantise_postings(self._centre(sums.astype(np.float64)))
+        return quantise_postings(sums.astype(np.float64))
 
     def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
         """Return profiles as vectors.
@@ -218,7 +230,7 @@ class WordEncoder:
         >>> encoder = WordEncoder.from_table(table)
         >>> profile = "A cook is a cook in Bern"
         >>> encoder.encode_profiles([profile], split_in_python([profile]))
-        [EncodedProfile(vector=array([ 32767, -13797], dtype=int32), words=2, known=1)]
+        [EncodedProfile(direction=array([1., 0.]), words=2, known=1)]
         """
         table = self.table
         words, owners, counts = _count(table.find(tokens), len(table))
@@ -228,12 +240,12 @@ class WordEncoder:
         for number, (begin, end) in enumerate(pairwise(ends)):
             some = slice(begin, end)
             total = (table.vectors[words[some]].astype(np.int64) * counts[some, None]).sum(axis=0)
-            vector = quantise_profiles(self._centre(total[None].astype(np.float64)))[0]
+            direction = _to_unit(total[None].astype(np.float64))[0]
             known = end - begin
-            encoded.append(EncodedProfile(vector, max(distinct[number], known), known))
+            encoded.append(EncodedProfile(direction, max(distinct[number], known), known))
         return encoded
 
-    def name_parts(self, profile: str, posting: str) -> list[tuple[str, float]]:
+    def name_parts(self, profile: str, posting: str, centre: NDArray[np.float64]) -> list[tuple[str, float]]:
         """Return what each word of a profile adds to the likeness, with the nearest word of the posting.
 
         The parts are exact shares: the sum over all words is the product of both vectors. Those of words
@@ -242,7 +254,7 @@ class WordEncoder:
         Examples
         --------
         >>> table = WordVectors.from_arrays(["cook", "midwife", "nurse"], [[4, 0], [1, 4], [0, 4]])
-        >>> WordEncoder.from_table(table).name_parts("nurse", "midwife")[0][0]
+        >>> WordEncoder.from_table(table).name_parts("nurse", "midwife", np.zeros(2))[0][0]
         'nurse ~ midwife'
         """
         table = self.table
@@ -253,22 +265,16 @@ class WordEncoder:
         mine = table.vectors[ours].astype(np.float64)
         weighted = mine * counts[:, None]
         rest = table.vectors[theirs].astype(np.float64)
-        direction = self._centre((rest * others[:, None]).sum(axis=0)[None])[0]
+        direction = _to_unit((rest * others[:, None]).sum(axis=0)[None])[0] - centre
         length = float(np.linalg.norm(weighted.sum(axis=0)))
         lengths = np.linalg.norm(weighted, axis=1)
         if not length or not lengths.any():
             return []
-        parts = weighted @ direction / length - lengths / lengths.sum() * float(self._common @ direction)
+        parts = weighted @ direction / length - lengths / lengths.sum() * float(centre @ direction)
         nearest = _find_nearest(_to_unit(mine), _to_unit(rest))
         names, near = table.words.take(ours), table.words.take(theirs[nearest])
         labels = [own if own == other else f"{own} ~ {other}" for own, other in zip(names, near, strict=True)]
         return list(zip(labels, parts.tolist(), strict=True))
-
-    def _centre(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return sums at length 1 without what all texts share; those of length 0 stay so."""
-        centred: NDArray[np.float64] = _to_unit(sums) - self._common
-        centred[~sums.any(axis=1)] = 0.0
-        return centred
 
 
 class ForeignEncoder:
@@ -286,8 +292,8 @@ class ForeignEncoder:
     ...     def encode(self, texts):
     ...         return [[len(text), 1.0] for text in texts]
     >>> ForeignEncoder(Lengths()).encode_postings(["cook", "pilots"], split_in_python)
-    array([[127,  32],
-           [127,  21]], dtype=int8)
+    array([[123,  31],
+           [125,  21]], dtype=int8)
     """
 
     def __init__(self, model: Any) -> None:
@@ -313,6 +319,20 @@ class ForeignEncoder:
         if not self._dimensions:
             self._encode(["text"])
         return self._dimensions
+
+    @property
+    def expected(self) -> NDArray[np.float64]:
+        """Nothing: what texts share is learned from postings alone.
+
+        Examples
+        --------
+        >>> class Ones:
+        ...     def encode(self, texts):
+        ...         return [[1.0, 1.0] for text in texts]
+        >>> ForeignEncoder(Ones()).expected
+        array([0., 0.])
+        """
+        return np.zeros(self.dimensions)
 
     def encode_postings(self, texts: Sequence[str], split: Splitter) -> NDArray[np.int8]:
         """Return the vectors of postings' texts; a text without words has none.
@@ -351,13 +371,13 @@ class ForeignEncoder:
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.is_feature)])[tokens.bounds].tolist()
         features = list(tokens.features())
         plain = [" ".join(features[begin:end]) for begin, end in pairwise(ends)]
-        vectors = quantise_profiles(self._encode(plain)) if plain else np.zeros((0, 0), np.int32)
+        directions = _to_unit(self._encode(plain)) if plain else np.zeros((0, 0))
         return [
-            EncodedProfile(vector if count else np.zeros_like(vector), count, count)
-            for vector, count in zip(vectors, words, strict=True)
+            EncodedProfile(direction if count else np.zeros_like(direction), count, count)
+            for direction, count in zip(directions, words, strict=True)
         ]
 
-    def name_parts(self, profile: str, posting: str) -> list[tuple[str, float]]:
+    def name_parts(self, profile: str, posting: str, centre: NDArray[np.float64]) -> list[tuple[str, float]]:
         """Return one part, the whole, under the name of the nearest pairs of words.
 
         Examples
@@ -365,7 +385,7 @@ class ForeignEncoder:
         >>> class Ones:
         ...     def encode(self, texts):
         ...         return [[1.0, 1.0] for text in texts]
-        >>> ForeignEncoder(Ones()).name_parts("nurse", "midwife")
+        >>> ForeignEncoder(Ones()).name_parts("nurse", "midwife", np.zeros(2))
         [('nurse ~ midwife', 1.0)]
         """
         ours, theirs = (

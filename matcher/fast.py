@@ -359,6 +359,7 @@ class FastEngine:
             (
                 block.dense.vectors,
                 part.vector.astype(np.int16),
+                block.dense.shift(part.vector),
                 np.float32(invert_norm(part.vector)),
                 scale[number],
             )

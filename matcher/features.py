@@ -161,7 +161,7 @@ class TextBlock:
     ['cook', 'cook', 'shift']
     """
 
-    weight: float = 0.7
+    weight: float = 0.6
     name: str = "text"
     title_weight: int = field(default=1, kw_only=True)
     summary_weight: int = field(default=1, kw_only=True)
@@ -446,7 +446,7 @@ def default_blocks() -> tuple[FeatureBlock, ...]:
     >>> [(block.name, block.weight) for block in default_blocks()]
     [('text', 0.7), ('hashtags', 0.3)]
     """
-    return TextBlock(), HashtagBlock()
+    return tuple(kind() for kind in BLOCKS.values())
 
 
 def block_from_settings(settings: Mapping[str, Any]) -> FeatureBlock:

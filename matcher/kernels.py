@@ -265,8 +265,8 @@ def scan(  # noqa: PLR0912 - one pass, kept whole so that it compiles to one fun
 
 
 @njit(cache=True, nogil=True)
-def add_products(vectors: Any, first: int, vector: Any, unit: Any, scale: Any, sums: Any) -> None:
-    """Add to the scores of some postings what dense vectors add: products with the profile's, where above 0.
+def add_products(vectors: Any, first: int, vector: Any, shift: int, unit: Any, scale: Any, sums: Any) -> None:
+    """Add to the scores of some postings what dense vectors add: ``256 * product - shift`` where above 0.
 
     Parameters
     ----------
@@ -275,6 +275,8 @@ def add_products(vectors: Any, first: int, vector: Any, unit: Any, scale: Any, s
         The first of the postings.
     vector : ndarray of int16, shape (dimensions,)
         The profile's; products fit 32 bits (`matcher.dense.quantise_profiles`).
+    shift : int
+        The vector's product with the centre; see `matcher.dense.CentredVectors`.
     unit : float32
         ``1 / |vector|``
     scale : ndarray of float32, shape (postings,)
@@ -288,8 +290,9 @@ def add_products(vectors: Any, first: int, vector: Any, unit: Any, scale: Any, s
         for d in range(vector.shape[0]):
             # Narrowed after every step, or the compiler multiplies in 64 bits.
             product = np.int32(product + np.int32(np.int32(row[d]) * np.int32(vector[d])))
-        if product > 0:
-            sums[i] += np.float32(product) * unit * scale[first + i]
+        centred = np.int64(product) * 256 - shift
+        if centred > 0:
+            sums[i] += np.float32(centred) * unit * scale[first + i]
 
 
 @njit(cache=True, nogil=True)

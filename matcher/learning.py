@@ -14,6 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import BlockIndex
+from matcher.dense import (
+    FINE,
+    LARGEST,
+    MOST_DIMENSIONS,
+    learn_centre,
+    length_of_postings,
+    quantise_profiles,
+)
 from matcher.encoding import WordEncoder
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.features import FeatureBlock, TextBlock
@@ -44,6 +52,8 @@ class BlockFeatures:
         Number of postings it was fitted on.
     term_weights : ndarray of float64, shape (terms,)
         What the block makes of the frequencies.
+    centre : ndarray of int32, shape (dimensions,), or None
+        The mean of postings' dense vectors, for a block that has those; see `matcher.dense`.
     """
 
     block: FeatureBlock
@@ -51,6 +61,7 @@ class BlockFeatures:
     document_frequency: NDArray[np.int64]
     postings: int
     term_weights: NDArray[np.float64]
+    centre: NDArray[np.int32] | None = None
 
     @classmethod
     def learn(
@@ -71,6 +82,26 @@ class BlockFeatures:
         """
         weights = block.term_weights(document_frequency, postings)
         return cls(block, vocabulary, document_frequency, postings, weights)
+
+    @classmethod
+    def learn_dense(
+        cls, block: SemanticBlock, postings: int, centre: NDArray[np.int32] | None = None
+    ) -> BlockFeatures:
+        """Return what a block of dense vectors learned: its centre; what is expected beforehand for None.
+
+        Examples
+        --------
+        >>> from matcher.word_vectors import WordVectors
+        >>> table = WordVectors.from_arrays(["cook"], [[0, 4]])
+        >>> block = SemanticBlock().with_encoder(WordEncoder.from_table(table))
+        >>> BlockFeatures.learn_dense(block, 0).centre
+        array([    0, 13005], dtype=int32)
+        """
+        if centre is None:
+            expected = encoder_of(block).expected
+            centre = learn_centre(np.zeros(len(expected), np.int64), 0, expected)
+        vocabulary, frequency = _NO_TERMS
+        return cls(block, vocabulary, frequency, postings, np.ones(0), centre)
 
     @classmethod
     def from_files(
@@ -105,7 +136,8 @@ class BlockFeatures:
         ['koch']
         """
         if isinstance(block, SemanticBlock):
-            return cls.learn(_restore(block, files, encoder), *_NO_TERMS, postings)
+            centre = _read_centre(files, block.name)
+            return cls.learn_dense(_restore(block, files, encoder), postings, centre)
         vocabulary = StringTable.from_files(files, f"{block.name}.vocabulary", unique=True)
         frequency = files[f"{block.name}.document_frequency"]
         if (
@@ -128,10 +160,10 @@ class BlockFeatures:
         """
         name = self.block.name
         if isinstance(self.block, SemanticBlock):
-            encoder = self.block.encoder
+            encoder, learned = self.block.encoder, {f"{name}.centre": self.centre}
             if self.block.vectors == "postings" and isinstance(encoder, WordEncoder):
-                return encoder.table.to_files(name)
-            return {}
+                return encoder.table.to_files(name) | learned  # type: ignore[return-value]
+            return learned  # type: ignore[return-value]
         return self.vocabulary.to_files(f"{name}.vocabulary") | {
             f"{name}.document_frequency": self.document_frequency
         }
@@ -155,7 +187,7 @@ class BlockFeatures:
         array([1], dtype=int32)
         """
         if isinstance(self.block, SemanticBlock):
-            return _encode_profiles(self.block, profiles, tokens)
+            return _encode_profiles(self.block, profiles, tokens, self.centre)
         found = self.block.profile_features(profiles, tokens, self.vocabulary)
         counts: NDArray[np.generic]
         if isinstance(found, Matched):
@@ -176,16 +208,35 @@ class BlockFeatures:
         return [BlockQuery(places[span], weights[span], False, origins[span], words) for span in spans]
 
 
-def _encode_profiles(block: SemanticBlock, profiles: Sequence[Profile], tokens: Tokens) -> list[BlockQuery]:
+def _encode_profiles(
+    block: SemanticBlock,
+    profiles: Sequence[Profile],
+    tokens: Tokens,
+    centre: NDArray[np.int32] | None,
+) -> list[BlockQuery]:
     nothing = np.zeros(0, np.int32), np.zeros(0)
     texts = [profile.text for profile in profiles]
-    encoded = encoder_of(block).encode_profiles(texts, tokens)
-    return [
-        BlockQuery(
-            *nothing, vector=one.vector if one.vector.any() else None, text=text, share=block.share(one)
-        )
-        for text, one in zip(texts, encoded, strict=True)
-    ]
+    assert centre is not None  # noqa: S101 - see learn_dense
+    mean = centre / (FINE * length_of_postings(len(centre)))
+    queries = []
+    for text, one in zip(texts, encoder_of(block).encode_profiles(texts, tokens), strict=True):
+        vector = quantise_profiles((one.direction - mean)[None])[0] if one.direction.any() else None
+        share = block.share(one)
+        queries.append(BlockQuery(*nothing, vector=vector, text=text, centre=mean, share=share))
+    return queries
+
+
+def _read_centre(files: Mapping[str, NDArray[np.generic]], name: str) -> NDArray[np.int32]:
+    centre = files[f"{name}.centre"]
+    most = FINE * LARGEST
+    if (
+        centre.dtype != np.int32
+        or centre.ndim != 1
+        or not 1 <= len(centre) <= MOST_DIMENSIONS
+        or not np.all((centre >= -most) & (centre <= most))  # type: ignore[operator]
+    ):
+        raise ModelDamagedError(f"{name}.centre: expected whole numbers from -{most} to {most}")
+    return centre  # type: ignore[return-value]
 
 
 def _count_positions(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from matcher.base import Engine
 from matcher.counts import BlockIndex, invert_norms
+from matcher.dense import CentredVectors
 from matcher.engines import make_engine
 from matcher.index import Index, Ranking
 from matcher.learning import BlockFeatures
@@ -114,14 +115,17 @@ class Part:
         """
         blocks = []
         for number, (counted, fitted, place) in enumerate(zip(segment.blocks, features, places, strict=True)):
-            if counted.dense is not None:
-                inverse = counted.dense.inverse_norms
-            elif inverse_norms is not None:
+            centred = None
+            if counted.dense is not None and fitted.centre is not None:
+                centred = CentredVectors(counted.dense.vectors, fitted.centre)
+            if inverse_norms is not None:
                 inverse = inverse_norms[number]
+            elif centred is not None:
+                inverse = centred.invert_norms()
             else:
                 weights = np.append(fitted.term_weights, 0.0)[place]  # what is missing weighs nothing
                 inverse = invert_norms(counted.counts.by_posting, weights, compiled=compiled)
-            blocks.append(BlockIndex(float(fitted.block.weight), *counted.counts, inverse, counted.dense))
+            blocks.append(BlockIndex(float(fitted.block.weight), *counted.counts, inverse, centred))
         return cls(segment, tuple(places), deleted, Index(tuple(blocks), segment.rows))
 
     @property

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from matcher import analyzer
 from matcher._version import __version__
 from matcher.counts import Counts, check_inverse_norms
+from matcher.dense import CentredVectors, DenseVectors
 from matcher.errors import ModelDamagedError, ModelSchemaError, OptionError
 from matcher.features import FeatureBlock, block_from_settings, check_blocks
 from matcher.learning import BlockFeatures
@@ -102,8 +103,8 @@ def _take_apart(snapshot: Snapshot, note: Mapping[str, Any] | None) -> ModelPart
         for block, place, index in zip(snapshot.blocks, part.places, part.index.blocks, strict=True):
             if index.dense is not None:
                 continue  # dense vectors have no terms, and their norms follow from them
-            files[f"{prefix}.{block.name}.places"] = place
             files[f"{prefix}.{block.name}.inverse_norms"] = index.inverse_norms
+            files[f"{prefix}.{block.name}.places"] = place
     content: dict[str, Any] = {
         "analyzer": analyzer.VERSION,
         "blocks": [
@@ -252,8 +253,9 @@ def _read_part(
     for counted, fitted in zip(segment.blocks, features, strict=True):
         name = f"{prefix}.{fitted.block.name}"
         if counted.dense is not None:
+            # Not stored: bounds on scores hold for true norms alone.
             places.append(np.zeros(0, np.int32))
-            norms.append(counted.dense.inverse_norms)
+            norms.append(_invert_norms(counted.dense, fitted))
             continue
         place = files[f"{name}.places"]
         terms = len(counted.vocabulary)
@@ -274,6 +276,13 @@ def _read_part(
         places.append(place)
         norms.append(inverse)
     return Part.from_segment(segment, features, places, deleted, inverse_norms=norms)  # type: ignore[arg-type]
+
+
+def _invert_norms(dense: DenseVectors, fitted: BlockFeatures) -> NDArray[np.float64]:
+    size = dense.vectors.shape[1]
+    if fitted.centre is None or len(fitted.centre) != size:
+        raise ModelDamagedError(f"{fitted.block.name}.centre: expected {size} numbers, as vectors have")
+    return CentredVectors(dense.vectors, fitted.centre).invert_norms()
 
 
 def _check_dimensions(parts: list[Part], features: list[BlockFeatures]) -> None:

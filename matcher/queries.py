@@ -41,6 +41,9 @@ class Matched(NamedTuple):
     words: Sequence[str]
 
 
+_NOWHERE: Final = np.zeros(0)
+
+
 class BlockQuery(NamedTuple):
     """A profile in the terms of one block.
 
@@ -62,6 +65,8 @@ class BlockQuery(NamedTuple):
         The profile as a dense vector, for a block that has those instead of terms.
     text : str
         The profile's text without personal data, for a block that explains by it.
+    centre : ndarray of float64, shape (dimensions,)
+        The mean of postings' directions, which the vector leaves out.
     share : float
         What of the block's weight counts for this profile, 0 to 1.
 
@@ -79,6 +84,7 @@ class BlockQuery(NamedTuple):
     words: Sequence[str] = ()
     vector: NDArray[np.int32] | None = None
     text: str = ""
+    centre: NDArray[np.float64] = _NOWHERE
     share: float = 1.0
 
     @property

@@ -234,12 +234,12 @@ def _encode(
         if encoded is not None:
             for _ in postings:  # they report
                 pass
-            return SegmentBlock.of_vectors(DenseVectors.from_vectors(encoded))
+            return SegmentBlock.of_vectors(DenseVectors(encoded))
     parts = [np.zeros((0, encoder.dimensions), np.int8)]
     iterator = iter(postings)
     while some := list(islice(iterator, POSTINGS_AT_ONCE)):
         parts.append(encoder.encode_postings([block.posting_content(posting) for posting in some], split))
-    return SegmentBlock.of_vectors(DenseVectors.from_vectors(np.concatenate(parts)))
+    return SegmentBlock.of_vectors(DenseVectors(np.concatenate(parts)))
 
 
 def _reporting(

@@ -44,7 +44,9 @@ _LEVELS: Final = np.array(sorted(step / 2**octave for octave in range(11) for st
 
 @dataclass(frozen=True, slots=True)
 class SemanticBlock:
-    """Dense vectors of whole texts, compared by their cosine; below 0 counts as 0.
+    """Dense vectors of whole texts, compared by the cosine of what sets them apart from the mean posting.
+
+    Below 0 counts as 0.
 
     Short profiles say little, and a synonym missed is a match missed; in a whole CV the right words occur
     anyway, and sums of many words are all alike. So the block's weight falls with the number of distinct
@@ -71,12 +73,12 @@ class SemanticBlock:
 
     Examples
     --------
-    >>> SemanticBlock().share(EncodedProfile(np.zeros(2, np.int32), words=20, known=20))
+    >>> SemanticBlock().share(EncodedProfile(np.zeros(2), words=30, known=30))
     0.25
     """
 
     weight: float = 4.0
-    fading: float = 20.0
+    fading: float = 30.0
     vectors: str = "shipped"
     identity: str = ""
     name: str = "semantic"
@@ -131,7 +133,7 @@ class SemanticBlock:
 
         Examples
         --------
-        >>> SemanticBlock().share(EncodedProfile(np.zeros(2, np.int32), words=400, known=0))
+        >>> SemanticBlock().share(EncodedProfile(np.zeros(2), words=400, known=0))
         0.0
         """
         if not profile.known:
@@ -202,13 +204,13 @@ class SemanticBlock:
         --------
         >>> table = WordVectors.from_arrays(["cook", "midwife", "nurse"], [[4, 0], [1, 4], [0, 4]])
         >>> block = SemanticBlock().with_encoder(WordEncoder.from_table(table))
-        >>> query = BlockQuery(np.zeros(0, np.int32), np.zeros(0), text="Nurse")
+        >>> query = BlockQuery(np.zeros(0, np.int32), np.zeros(0), text="Nurse", centre=np.zeros(2))
         >>> block.name_contributions([""], [0.5], query, Posting(id="1", title="Midwife"))
         [('nurse ~ midwife', 0.5)]
         """
         named: list[tuple[str, float]] = []
         for value in values:
-            parts = encoder_of(self).name_parts(query.text, self.posting_content(posting))
+            parts = encoder_of(self).name_parts(query.text, self.posting_content(posting), query.centre)
             total = sum(part for _, part in parts)
             if not total * LEAST_OF_PARTS > sum(abs(part) for _, part in parts):
                 parts, total = [(OTHER_WORDS, 1.0)], 1.0

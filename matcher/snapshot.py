@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from matcher.base import Query
 from matcher.catalogue import NO_DATE
+from matcher.dense import learn_centre
 from matcher.errors import ModelDamagedError, OptionError
 from matcher.features import FeatureBlock, check_blocks
 from matcher.learning import BlockFeatures
@@ -28,6 +29,7 @@ from matcher.parts import Hit, Part, to_hits
 from matcher.posting import Posting
 from matcher.queries import BlockQuery
 from matcher.segments import Segment
+from matcher.semantic import SemanticBlock, encoder_of
 from matcher.strings import StringTable
 
 __all__: Final = ["Snapshot"]
@@ -68,7 +70,15 @@ class Snapshot:
         0
         """
         nothing = StringTable.from_strings([])
-        return cls(tuple(BlockFeatures.learn(block, nothing, _NO_ROWS, 0) for block in blocks), ())
+        return cls(
+            tuple(
+                BlockFeatures.learn_dense(block, 0)
+                if isinstance(block, SemanticBlock)
+                else BlockFeatures.learn(block, nothing, _NO_ROWS, 0)
+                for block in blocks
+            ),
+            (),
+        )
 
     @classmethod
     def fit(
@@ -251,6 +261,9 @@ class Snapshot:
         """Return what one block learns from the postings held, and where each segment's terms are in it."""
         block = self.features[number].block
         counted = [part.segment.blocks[number] for part in self.parts]
+        if isinstance(block, SemanticBlock):
+            nothing = [part.places[number] for part in self.parts]
+            return BlockFeatures.learn_dense(block, len(self), self.learn_centre(number)), nothing
         frequencies = [one.frequencies(part.deleted) for one, part in zip(counted, self.parts, strict=True)]
         # Comparing all entries would take longer than everything else that loading checks.
         if any(
@@ -280,6 +293,28 @@ class Snapshot:
             vocabulary, total = vocabulary.select(np.flatnonzero(total)), total[total > 0]
             places = [moved[place] for place in places]
         return BlockFeatures.learn(block, vocabulary, total, len(self)), places
+
+    def learn_centre(self, number: int) -> NDArray[np.int32] | None:
+        """Return the mean of a block's dense vectors of the postings held; None when there are none.
+
+        Examples
+        --------
+        >>> Snapshot.empty([SemanticBlock()]).learn_centre(0) is None
+        True
+        """
+        block, total, known = self.features[number].block, None, 0
+        for part in self.parts:
+            dense = part.segment.blocks[number].dense
+            if dense is not None and part.size:
+                own, count = dense.add_up()
+                gone, lost = dense.add_up(part.deleted)
+                total = own - gone if total is None else total + own - gone
+                known += count - lost
+        if total is None or not isinstance(block, SemanticBlock):
+            return None
+        # Of a caller's encoder, which may not be at hand, nothing is expected.
+        expected = np.zeros(len(total)) if block.vectors == "encoder" else encoder_of(block).expected
+        return learn_centre(total, known, expected)
 
     def merge(self, numbers: Sequence[int]) -> Snapshot:
         """Return a snapshot of the same postings with some parts, by number, merged into one.

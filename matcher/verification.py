@@ -146,6 +146,10 @@ def _find_problems(stored: StoredModel) -> Iterator[str]:
     except ModelError as error:
         yield str(error)
         return
+    for number, fitted in enumerate(snapshot.features):
+        learned = snapshot.learn_centre(number) if snapshot.is_fitted else None
+        if learned is not None and not np.array_equal(learned, fitted.centre):  # type: ignore[arg-type]
+            yield f"{fitted.block.name}.centre: not the mean of the postings' vectors"
     for number, part in enumerate(snapshot.parts):
         yield from (f"segment{number}.{problem}" for problem in _check_records(part.segment.catalogue))
         yield from (f"segment{number}.{problem}" for problem in _check_counts(snapshot, part))
@@ -182,7 +186,7 @@ def _check_counts(snapshot: Snapshot, part: Part) -> Iterator[str]:
         counted, name = part.segment.blocks[number], fitted.block.name
         by_posting, by_term = counted.counts
         if counted.dense is not None:
-            continue  # norms follow from the vectors
+            continue  # its norms were computed when the model was opened
         if not _equal(by_posting.transpose(len(counted.vocabulary)), by_term):
             yield f"{name}: the counts by term are not those by posting"
         weights = np.append(fitted.term_weights, 0.0)[part.places[number]]  # what is missing weighs nothing
