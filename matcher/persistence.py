@@ -165,8 +165,8 @@ def read_snapshot(
 
     Examples
     --------
-    >>> from matcher.features import default_blocks
-    >>> content, files, _ = write_snapshot(Snapshot.empty(default_blocks()))
+    >>> from matcher.features import TextBlock
+    >>> content, files, _ = write_snapshot(Snapshot.empty([TextBlock()]))
     >>> len(read_snapshot(content, files))
     0
     """

@@ -82,7 +82,7 @@ class Matcher(Recommender):
     ... ])
     >>> for recommendation in matcher.recommend("Nurse with five years on a surgical ward", k=1):
     ...     print(recommendation.rank, f"{recommendation.score:.3f}", recommendation.posting.title)
-    1 0.632 Staff Nurse
+    1 0.792 Staff Nurse
     """
 
     def __init__(self, snapshot: Snapshot, engine: str | None = None) -> None:
@@ -425,7 +425,7 @@ class Matcher(Recommender):
         >>> matcher = Matcher.fit([cook, Posting(id="2", title="Kitchen hand", hashtags=["night"])])
         >>> [ranked.posting.id for ranked in matcher.recommend("hand in a kitchen")]
         ['2', '1']
-        >>> other = matcher.with_weights({"text": 0.1, "hashtags": 0.9})
+        >>> other = matcher.with_weights({"text": 0.1, "hashtags": 0.9, "semantic": 0.0})
         >>> [ranked.posting.id for ranked in other.recommend("hand in a kitchen")]
         ['1', '2']
         """
@@ -582,7 +582,7 @@ class Matcher(Recommender):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = Matcher.fit([Posting(id="1", title="Cook")]).save(folder)
         ...     print(Matcher.load(folder))
-        <Matcher: 1 posting, 1 text and 0 hashtags features>
+        <Matcher: 1 posting, 1 text, 0 hashtags and 1 title features, vectors of 256 numbers>
         """
         stored = store.read_model(path, verify=verify, key=key, generation=generation)
         matcher = cls(_read_stored(stored, path, {}, encoder), engine)

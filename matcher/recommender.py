@@ -205,8 +205,8 @@ class Recommender:
         --------
         >>> from matcher import Matcher
         >>> matcher = Matcher.fit([Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")])
-        >>> matcher.explain("Nurse in Bern", "2").contributions
-        (Contribution(block='text', feature='nurse', value=1.0),)
+        >>> [(part.block, round(part.value, 3)) for part in matcher.explain("Nurse in Bern", "2").contributions]
+        [('semantic', 0.707), ('text', 0.251), ('title', 0.042)]
         """
         snapshot = self._snapshot
         place = snapshot.find([posting_id])[0] if isinstance(posting_id, str) else None
@@ -268,7 +268,7 @@ class Recommender:
         --------
         >>> from matcher import Matcher
         >>> [len(fitted.vocabulary) for fitted in Matcher.fit([Posting(id="1", title="Cook")]).features]
-        [1, 0]
+        [1, 0, 1, 0]
         """
         return self._snapshot.features
 
@@ -304,10 +304,15 @@ class Recommender:
         return len(self._snapshot)
 
     def __repr__(self) -> str:
-        sizes = " and ".join(f"{len(fitted.vocabulary):,} {fitted.block.name}" for fitted in self.features)
-        return (
-            f"<{type(self).__name__}: {len(self):,} posting{'' if len(self) == 1 else 's'}, {sizes} features>"
-        )
+        dense = [fitted for fitted in self.features if fitted.centre is not None]
+        sizes = [
+            f"{len(one.vocabulary):,} {one.block.name}" for one in self.features if one.centre is None
+        ]
+        said = [f"{len(self):,} posting{'' if len(self) == 1 else 's'}"]
+        if sizes:
+            said.append(" and ".join([", ".join(sizes[:-1]), sizes[-1]] if sizes[1:] else sizes) + " features")
+        said += [f"vectors of {len(one.centre)} numbers" for one in dense if one.centre is not None]
+        return f"<{type(self).__name__}: {', '.join(said)}>"
 
     def _queries(self, snapshot: Snapshot, profiles: Sequence[Profile]) -> list[tuple[BlockQuery, ...]]:
         profiles = [remove_personal_data(profile) for profile in profiles]

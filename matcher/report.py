@@ -136,10 +136,21 @@ def describe_model(matcher: Matcher) -> dict[str, Any]:
         "locations": len(postings.locations),
         "posted": [from_milliseconds(end).date().isoformat() for end in postings.dates or ()],
         "blocks": [
-            {"name": fitted.block.name, "weight": fitted.block.weight, "features": len(fitted.vocabulary)}
+            {
+                "name": fitted.block.name,
+                "weight": fitted.block.weight,
+                "features": len(fitted.vocabulary),
+                "dimensions": 0 if fitted.centre is None else len(fitted.centre),
+            }
             for fitted in matcher.features
         ],
     }
+
+
+def _describe_size(block: Mapping[str, Any]) -> str:
+    if block["dimensions"]:
+        return f"vectors of {block['dimensions']:,} numbers"
+    return f"{block['features']:,} features"
 
 
 def render_model(matcher: Matcher, path: str, generations: int = 1) -> Table:
@@ -156,7 +167,7 @@ def render_model(matcher: Matcher, path: str, generations: int = 1) -> Table:
     --------
     >>> from matcher import Matcher
     >>> render_model(Matcher.fit([]), "models/jobs").row_count
-    9
+    11
     """
     from rich import box
     from rich.table import Table
@@ -175,7 +186,7 @@ def render_model(matcher: Matcher, path: str, generations: int = 1) -> Table:
         "posted": " to ".join(description["posted"]) or "no dates",
     }
     rows |= {
-        f"block {block['name']}": f"{block['features']:,} features, weight {block['weight']:g}"
+        f"block {block['name']}": f"{_describe_size(block)}, weight {block['weight']:g}"
         for block in description["blocks"]
     }
     if generations > 1:

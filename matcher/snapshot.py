@@ -212,7 +212,7 @@ class Snapshot:
         >>> from matcher.features import default_blocks
         >>> snapshot = Snapshot.fit([Posting(id="1", title="Cook")], default_blocks())
         >>> [block.weight for block in snapshot.with_weights({"hashtags": 0.1}).blocks]
-        [0.7, 0.1]
+        [0.6, 0.1, 0.1, 4.0]
         """
         if not isinstance(weights, Mapping):
             raise OptionError(f"expected weights by name of the block, got {weights!r}")
@@ -406,9 +406,9 @@ class Snapshot:
 
         Examples
         --------
-        >>> from matcher.features import default_blocks
+        >>> from matcher.features import HashtagBlock, TextBlock
         >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
-        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> snapshot = Snapshot.fit(postings, [TextBlock(), HashtagBlock()])
         >>> nothing = BlockQuery(_NO_ROWS.astype(np.int32), np.zeros(0))
         >>> [hit.id for hit in snapshot.search_many([[nothing, nothing]], 1, "base", [None], [[]])[0]]
         ['1']
@@ -433,9 +433,9 @@ class Snapshot:
 
         Examples
         --------
-        >>> from matcher.features import default_blocks
+        >>> from matcher.features import HashtagBlock, TextBlock
         >>> postings = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")]
-        >>> snapshot = Snapshot.fit(postings, default_blocks())
+        >>> snapshot = Snapshot.fit(postings, [TextBlock(), HashtagBlock()])
         >>> nothing = BlockQuery(_NO_ROWS.astype(np.int32), np.zeros(0))
         >>> rank, hit = snapshot.rank_of([nothing, nothing], *snapshot.find(["2"])[0], [[]])
         >>> rank, hit.score

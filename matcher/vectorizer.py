@@ -49,9 +49,9 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> postings = [Posting(id="1", title="Cook", hashtags=["bread"]), Posting(id="2", title="Nurse")]
     >>> vectorizer = PostingVectorizer().fit(postings)
     >>> vectorizer.get_feature_names_out().tolist()
-    ['text__cook', 'text__nurse', 'hashtags__bread']
+    ['text__cook', 'text__nurse', 'hashtags__bread', 'title__cook', 'title__nurse']
     >>> vectorizer.transform(["a cook who bakes bread"]).toarray().round(3).tolist()
-    [[0.837, 0.0, 0.548]]
+    [[0.775, 0.0, 0.548, 0.316, 0.0]]
     """
 
     def __init__(self, blocks: Sequence[FeatureBlock] | None = None) -> None:
@@ -69,7 +69,7 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Examples
         --------
         >>> len(PostingVectorizer().fit([Posting(id="1", title="Cook")]).features_)
-        2
+        3
         """
         self._fit_counts(X)
         return self
@@ -80,7 +80,7 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Examples
         --------
         >>> PostingVectorizer().fit_transform([Posting(id="1", title="Cook")]).shape
-        (1, 1)
+        (1, 2)
         """
         fitted = self._fit_counts(X)
         return self._assemble([self._normalise(features, counts) for features, counts in fitted])
@@ -101,7 +101,7 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         --------
         >>> vectorizer = PostingVectorizer().fit([Posting(id="1", title="Cook")])
         >>> vectorizer.transform(["Cook", "Nurse"]).toarray().round(3).tolist()
-        [[0.837], [0.0]]
+        [[0.775, 0.316], [0.0, 0.0]]
         """
         check_is_fitted(self)
         documents = _check_documents(X, (Posting, Profile, str))
@@ -115,7 +115,7 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Examples
         --------
         >>> PostingVectorizer().fit([Posting(id="1", title="Cook")]).get_feature_names_out().tolist()
-        ['text__cook']
+        ['text__cook', 'title__cook']
         """
         check_is_fitted(self)
         names = [f"{part.block.name}__{term}" for part in self.features_ for term in part.vocabulary]
