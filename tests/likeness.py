@@ -11,8 +11,12 @@ import numpy as np
 
 from matcher import Matcher, Posting, Recommendation, Recommendations
 from matcher.boosts import Featured, Freshness
+from matcher.dense import LEAST_DISTANCE, length_of_postings, quantise_profiles
 from matcher.features import posting_terms
 from matcher.learning import BlockFeatures
+from matcher.semantic import SemanticBlock, encoder_of
+from matcher.text import posting_text
+from matcher.tokens import split_in_python
 from tests.strategies import profile_amounts
 
 PROFILES = ["cook nurse bread", "python sql python c++ nights", "", "zzz", "über köchin .net go"]
@@ -47,6 +51,7 @@ def learned(matcher: Matcher) -> list[tuple[Any, ...]]:
             fitted.document_frequency.tolist(),
             fitted.postings,
             fitted.term_weights.tobytes(),
+            None if fitted.centre is None else fitted.centre.tolist(),
         )
         for fitted in matcher.features
     ]
@@ -83,10 +88,56 @@ def assert_alike(
                 assert bits([found_one]) == bits([expected.explain(profile, posting_id, boosts=boosts)])
 
 
+def slow_cosine(
+    fitted: BlockFeatures, centre: Sequence[int], profile: str, posting: Posting
+) -> tuple[float, float] | None:
+    """Return the cosine of dense vectors, by its definition, and what of the block's weight counts.
+
+    None where a side has no data. `centre` is the mean of postings in 256ths.
+    """
+    assert isinstance(fitted.block, SemanticBlock)
+    encoder = encoder_of(fitted.block)
+    [row] = encoder.encode_postings([posting_text(posting)], split_in_python).tolist()
+    [asked] = encoder.encode_profiles([profile], split_in_python([profile]))
+    if not any(row) or not any(asked.direction):
+        return None
+    scale = 256 * length_of_postings(len(row))
+    theirs = [256 * value - mean for value, mean in zip(row, centre, strict=True)]
+    wanted = [value - mean / scale for value, mean in zip(asked.direction.tolist(), centre, strict=True)]
+    ours = quantise_profiles(np.array([wanted]))[0].tolist()  # rounded: what is compared are whole numbers
+    lengths = [math.sqrt(sum(value * value for value in side)) for side in (ours, theirs)]
+    if lengths[1] <= LEAST_DISTANCE * scale or not lengths[0]:
+        return None
+    kept = (fitted.block.fading / (fitted.block.fading + asked.words)) ** 2 * asked.known / asked.words
+    levels = [quarter / 32 / 2**octave for octave in range(11) for quarter in (32, 27, 23, 19)]
+    share = max((level for level in levels if level <= kept), default=0.0)
+    product = sum(value * other for value, other in zip(ours, theirs, strict=True))
+    return max(0.0, product / lengths[0] / lengths[1]), share
+
+
+def slow_centre(fitted: BlockFeatures, postings: Sequence[Posting]) -> list[int]:
+    """Return the mean of postings' dense vectors in 256ths, by its definition."""
+    assert isinstance(fitted.block, SemanticBlock)
+    encoder = encoder_of(fitted.block)
+    rows = encoder.encode_postings([posting_text(posting) for posting in postings], split_in_python).tolist()
+    length, known = length_of_postings(encoder.dimensions), sum(map(any, rows))
+    return [
+        round(256 * (sum(row[place] for row in rows) + 1000 * length * expected) / (known + 1000))
+        for place, expected in enumerate(encoder.expected.tolist())
+    ]
+
+
 def slow_score(features: Sequence[BlockFeatures], profile: str, posting: Posting) -> float:
     """Return a score by its definition, under weights that may be older than the posting."""
     total, weight = 0.0, 0.0
     for fitted in features:
+        if fitted.centre is not None:
+            compared = slow_cosine(fitted, fitted.centre.tolist(), profile, posting)
+            if compared is not None:
+                cosine, share = compared
+                total += fitted.block.weight * share * cosine
+                weight += fitted.block.weight * share
+            continue
         weights = dict(zip(fitted.vocabulary, fitted.term_weights.tolist(), strict=True))
         ours = {
             term: count * weights[term]

@@ -10,6 +10,7 @@ from matcher import Posting, Profile
 from matcher.boosts import Featured, Freshness
 from matcher.features import FeatureBlock, HashtagBlock, TextBlock, TitleBlock
 from matcher.queries import Matched
+from matcher.semantic import SemanticBlock
 from matcher.strings import StringTable
 from matcher.tokens import split_in_python
 
@@ -115,6 +116,8 @@ block_lists = st.one_of(
     st.builds(lambda a: [HashtagBlock(a)], _weights),
     st.builds(lambda a, b, c: [TextBlock(a), HashtagBlock(b), TitleBlock(c)], _weights, _weights, _weights),
     st.builds(lambda a: [TitleBlock(a)], _weights),
+    st.builds(lambda a, b: [TextBlock(a), SemanticBlock(b)], _weights, _weights),
+    st.builds(lambda a, b: [SemanticBlock(a, fading=b)], _weights, st.sampled_from([0.5, 30.0])),
 )
 """Feature blocks as `Matcher.fit` takes them."""
 

@@ -173,7 +173,7 @@ def test_what_a_block_learned_survives_its_files(kind: type, board: list[Posting
     assert again.term_weights.tobytes() == features.term_weights.tobytes()
 
 
-@each_block
+@each_block_of_terms
 @settings(max_examples=60, deadline=None)
 @given(board=full_boards, text=profiles)
 def test_a_query_is_count_times_squared_weight_over_norm(kind: type, board: list[Posting], text: str):
@@ -277,7 +277,7 @@ def test_counts_are_exact_in_the_smallest_type_that_holds_them(times: int, dtype
 @pytest.mark.parametrize(
     "board", [[], [Posting(id="1")], [Posting(id="1", title="the and 2020"), Posting(id="2")]]
 )
-@each_block
+@each_block_of_terms
 def test_postings_without_a_single_term_are_a_block_without_data(
     kind: type, board: list[Posting], compiled: bool
 ):

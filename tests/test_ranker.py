@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,8 +36,12 @@ from matcher import (
 )
 from matcher.boosts import BOOSTS, Featured, Freshness
 from matcher.features import BLOCKS, FeatureBlock, HashtagBlock, TextBlock, default_blocks, posting_terms
+from matcher.learning import BlockFeatures
 from matcher.recommendation import Contribution
+from matcher.semantic import SemanticBlock
 from matcher.strings import StringTable
+from matcher.titles import TitleBlock
+from tests.likeness import slow_centre, slow_cosine
 from tests.strategies import (
     TAGS,
     WORDS,
@@ -69,9 +74,19 @@ def bits(ranking: Recommendations) -> list[tuple[Any, ...]]:
 def reference_scores(
     board: list[Posting], profile: str, blocks: list[FeatureBlock] | None
 ) -> dict[str, float]:
-    """Return every posting's score by its definition, with scikit-learn's TF-IDF and dense arrays."""
+    """Return every posting's score by its definition, with scikit-learn's TF-IDF and plain arithmetic."""
     sums, totals = np.zeros(len(board)), np.zeros(len(board))
     for block in blocks or default_blocks():
+        if isinstance(block, SemanticBlock):
+            fitted = BlockFeatures.learn_dense(block, len(board))
+            centre = slow_centre(fitted, board)
+            for row, posting in enumerate(board):
+                compared = slow_cosine(fitted, centre, profile, posting)
+                if compared is not None:
+                    cosine, share = compared
+                    sums[row] += block.weight * share * cosine
+                    totals[row] += block.weight * share
+            continue
         documents = [posting_terms(block, posting) for posting in board]
         if not any(documents):
             continue
@@ -100,7 +115,12 @@ def reference_scores(
 def test_contributions_sum_to_the_score(board: list[Posting], profile: str, blocks: Any, boosts: Any):
     for r in Matcher.fit(board, blocks=blocks).recommend(profile, k=len(board), boosts=boosts):
         assert abs(math.fsum(part.value for part in r.contributions) - r.score) <= 1e-12
-        assert all(part.value > 0 for part in r.contributions)
+        # What words add to the cosine of dense vectors is named, too, where it is below 0.
+        assert all(part.value > 0 or part.block == "semantic" for part in r.contributions)
+        added = Counter[str]()
+        for part in r.contributions:
+            added[part.block] += part.value
+        assert all(value > 0 for value in added.values())
         assert all(part.block in BLOCKS or part.block in BOOSTS for part in r.contributions)
         keys = [(-part.value, part.block, part.feature) for part in r.contributions]
         assert keys == sorted(set(keys))
@@ -266,12 +286,13 @@ def test_ids_dates_links_and_places_change_no_score(board: list[Posting], profil
     assert one == other
 
 
+@pytest.mark.parametrize("kinds", [[TextBlock, HashtagBlock], list(BLOCKS.values())], ids=len)
 @pytest.mark.parametrize("scale", [5e-324, 1e-320, 1e-300, 1e-9, 1.0, 1e9, 1e300, 1.7e308])
-def test_only_the_ratio_of_weights_matters(scale: float):
+def test_only_the_ratio_of_weights_matters(scale: float, kinds: list[Any]):
     profile = "Night nurse on a ward, pastry and bread, python"
-    expected = Matcher.fit(BOARD, blocks=[TextBlock(1.0), HashtagBlock(1.0)]).recommend(profile)
+    expected = Matcher.fit(BOARD, blocks=[kind(1.0) for kind in kinds]).recommend(profile)
     try:
-        matcher = Matcher.fit(BOARD, blocks=[TextBlock(scale), HashtagBlock(scale)])
+        matcher = Matcher.fit(BOARD, blocks=[kind(scale) for kind in kinds])
     except OptionError:  # refusing such weights is as good as ranking by them
         assert not 1e-9 <= scale <= 1e9
         return
@@ -300,8 +321,9 @@ def test_recommended_postings_are_the_ones_that_were_fitted(board: list[Posting]
     assert list(matcher.postings) == [by_id[posting_id] for posting_id in sorted(by_id)]
 
 
-def test_saving_and_loading_change_no_bit(tmp_path: Any):
-    fitted = Matcher.fit(BOARD, blocks=[TextBlock(2), HashtagBlock(np.float64(1.0))])
+@pytest.mark.parametrize("blocks", [None, [TextBlock(2), HashtagBlock(np.float64(1.0))]], ids=["all", "two"])
+def test_saving_and_loading_change_no_bit(blocks: Any, tmp_path: Any):
+    fitted = Matcher.fit(BOARD, blocks=blocks)
     fitted.save(tmp_path)
     loaded = Matcher.load(tmp_path)
     for profile in ("nurse", "cook who bakes bread", "", "python"):
@@ -313,26 +335,36 @@ def test_saving_and_loading_change_no_bit(tmp_path: Any):
 
 # --- blocks without data --------------------------------------------------------------------------
 
+each_without_tags = pytest.mark.parametrize(
+    "untagged", [[TextBlock()], [TextBlock(), TitleBlock(), SemanticBlock()]], ids=["text", "all"]
+)
 
+
+@each_without_tags
 @settings(max_examples=40, deadline=None)
-@given(boards, full_boards, profiles)
-def test_a_posting_without_hashtags_is_scored_by_its_text_alone(
-    tagged: list[Posting], plain: list[Posting], profile: str
+@given(tagged=boards, plain=full_boards, profile=profiles)
+def test_a_posting_without_hashtags_is_scored_by_its_other_blocks_alone(
+    untagged: list[FeatureBlock], tagged: list[Posting], plain: list[Posting], profile: str
 ):
     board = {p.id: p for p in tagged} | {p.id: dataclasses.replace(p, hashtags=()) for p in plain}
-    both, text = Matcher.fit(board.values()), Matcher.fit(board.values(), blocks=[TextBlock()])
+    both = Matcher.fit(board.values(), blocks=[*untagged, HashtagBlock()])
+    others = Matcher.fit(board.values(), blocks=untagged)
     for posting in board.values():
         if not posting.hashtags:
-            expected = text.explain(profile, posting.id).score
+            expected = others.explain(profile, posting.id).score
             # When the profile has no known word but known tags, there is nothing to score by either way.
             assert both.explain(profile, posting.id).score == pytest.approx(expected, abs=1e-12)
 
 
+@each_without_tags
 @settings(max_examples=40, deadline=None)
-@given(full_boards, st.sampled_from(["ward bread", "lorry driver, data", "über bread"]))
-def test_a_profile_without_known_hashtags_is_scored_by_text_alone(board: list[Posting], profile: str):
-    both, text = Matcher.fit(board), Matcher.fit(board, blocks=[TextBlock()])
-    expected = {posting.id: text.explain(profile, posting.id).score for posting in board}
+@given(board=full_boards, profile=st.sampled_from(["ward bread", "lorry driver, data", "über bread"]))
+def test_a_profile_without_known_hashtags_is_scored_by_the_other_blocks_alone(
+    untagged: list[FeatureBlock], board: list[Posting], profile: str
+):
+    both = Matcher.fit(board, blocks=[*untagged, HashtagBlock()])
+    others = Matcher.fit(board, blocks=untagged)
+    expected = {posting.id: others.explain(profile, posting.id).score for posting in board}
     found = {r.posting.id: r.score for r in both.recommend(profile, k=9)}
     assert found == pytest.approx(expected, abs=1e-12)
 
@@ -345,21 +377,27 @@ def test_a_posting_without_words_is_scored_by_its_hashtags_alone():
     assert (best.posting.id, best.score) == ("1", pytest.approx(1.0))
 
 
+@each_without_tags
 @settings(max_examples=30, deadline=None)
-@given(full_boards, profiles)
-def test_a_board_without_hashtags_ranks_like_the_text_block(board: list[Posting], profile: str):
+@given(board=full_boards, profile=profiles)
+def test_a_board_without_hashtags_ranks_like_the_other_blocks(
+    untagged: list[FeatureBlock], board: list[Posting], profile: str
+):
     plain = [dataclasses.replace(posting, hashtags=()) for posting in board]
-    one = Matcher.fit(plain).recommend(profile)
-    other = Matcher.fit(plain, blocks=[TextBlock()]).recommend(profile)
+    one = Matcher.fit(plain, blocks=[*untagged, HashtagBlock()]).recommend(profile)
+    other = Matcher.fit(plain, blocks=untagged).recommend(profile)
     assert [(r.posting.id, r.score) for r in one] == [(r.posting.id, pytest.approx(r.score)) for r in other]
 
 
 def test_a_block_that_weighs_0_is_neither_counted_nor_shown():
-    for blocks in ([TextBlock(0.0), HashtagBlock()], [TextBlock(), HashtagBlock(0.0)]):
-        matcher = Matcher.fit(BOARD, blocks=blocks)
-        weightless = next(block.name for block in blocks if block.weight == 0)
-        for r in matcher.recommend("cook, nurse, python, bread"):
-            assert weightless not in {part.block for part in r.contributions}
+    for weightless in BLOCKS:
+        matcher = Matcher.fit(
+            BOARD, blocks=[kind(float(name != weightless)) for name, kind in BLOCKS.items()]
+        )
+        shown = {
+            part.block for r in matcher.recommend("cook, nurse, python, bread") for part in r.contributions
+        }
+        assert shown == BLOCKS.keys() - {weightless}
 
 
 # --- little or nothing to go by -------------------------------------------------------------------
@@ -373,9 +411,7 @@ def test_no_postings_give_an_empty_ranking_that_says_so(profile: Any, boosts: An
     assert ranking.notice
 
 
-@pytest.mark.parametrize(
-    "profile", ["", " \n\t", "\x00", "!!!", "unheard of words", "2020 2021", "\ud800", "a"]
-)
+@pytest.mark.parametrize("profile", ["", " \n\t", "\x00", "!!!", "zzyzx qwrtp", "2020 2021", "\ud800", "a"])
 def test_a_profile_that_shares_nothing_ranks_by_id_and_says_so(profile: str):
     ranking = Matcher.fit(BOARD).recommend(profile)
     assert [r.posting.id for r in ranking] == sorted(posting.id for posting in BOARD)
