@@ -30,6 +30,7 @@ __all__: Final = [
     "length_of_postings",
     "quantise_postings",
     "quantise_profiles",
+    "to_unit",
 ]
 
 MOST_DIMENSIONS: Final = 4096
@@ -241,8 +242,8 @@ class CentredVectors:
     ) -> NDArray[np.float64]:
         """Return `products` of `rows` (all for None), nearly exact.
 
-        Each is off by at most `estimation_error` times the lengths of the profile and of ``256 row``; those so
-        near 0 are computed exactly, so every sign is right.
+        Each is off by at most `estimation_error` times the lengths of the profile and of ``256 row``; those
+        so near 0 are computed exactly, so every sign is right.
 
         Examples
         --------
@@ -295,13 +296,20 @@ def learn_centre(sums: NDArray[np.int64], known: int, expected: NDArray[np.float
     expected : ndarray of float64, shape (dimensions,)
         The mean of texts' vectors of length 1 that is expected beforehand; it counts for `PRIOR_POSTINGS`.
 
+    Returns
+    -------
+    ndarray of int32, shape (dimensions,)
+        Numbers no larger than those of rows may be.
+
     Examples
     --------
     >>> learn_centre(np.array([127_000, 0]), 1_000, np.array([0.0, 0.5]))
     array([16256,  8128], dtype=int32)
     """
     prior = PRIOR_POSTINGS * length_of_postings(len(sums)) * expected
-    return np.rint(FINE * (sums + prior) / (known + PRIOR_POSTINGS)).astype(np.int32)
+    mean = np.rint(FINE * (sums + prior) / (known + PRIOR_POSTINGS))
+    centre: NDArray[np.int32] = np.clip(mean, -FINE * LARGEST, FINE * LARGEST).astype(np.int32)
+    return centre
 
 
 def length_of_postings(dimensions: int) -> int:
@@ -316,7 +324,7 @@ def length_of_postings(dimensions: int) -> int:
 
 
 def estimation_error(dimensions: int) -> float:
-    """Return how far `DenseVectors.estimate_products` can be off, relative to the lengths of both vectors.
+    """Return how far `CentredVectors.estimate_products` can be off, relative to the lengths of both vectors.
 
     Sums of ``d`` products in float32, in any order, are off by at most ``d * u / (1 - d * u)`` times the sum
     of the absolute products, which is at most the product of the lengths (Higham, Accuracy and Stability of
@@ -351,11 +359,27 @@ def quantise_postings(rows: NDArray[np.float64]) -> NDArray[np.int8]:
     >>> quantise_postings(np.array([[4.0, -3.0]]))
     array([[102, -76]], dtype=int8)
     """
-    lengths = np.sqrt(np.einsum("rd,rd->r", rows, rows))[:, None]
-    unit = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
-    scaled = np.rint(unit * length_of_postings(rows.shape[1]))
+    scaled = np.rint(to_unit(rows) * length_of_postings(rows.shape[1]))
     quantised: NDArray[np.int8] = np.clip(scaled, -LARGEST, LARGEST).astype(np.int8)
     return quantised
+
+
+def to_unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows of any length at length 1; those of length 0 stay so.
+
+    Examples
+    --------
+    >>> to_unit(np.array([[3e300, -4e300], [0.0, 0.0]]))
+    array([[ 0.6, -0.8],
+           [ 0. ,  0. ]])
+    """
+    # Times a power of two, which is exact, so that no square is too large or too small for a float.
+    largest = np.abs(rows).max(axis=1, initial=0.0, keepdims=True)
+    rows = np.ldexp(rows, -np.frexp(largest)[1])
+    # Summed by einsum, not by BLAS: the same bits whatever the machine's number of threads.
+    lengths = np.sqrt(np.einsum("rd,rd->r", rows, rows))[:, None]
+    unit: NDArray[np.float64] = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
+    return unit
 
 
 def quantise_profiles(rows: NDArray[np.float64]) -> NDArray[np.int32]:

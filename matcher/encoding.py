@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.counts import Counts
-from matcher.dense import MOST_DIMENSIONS, quantise_postings
+from matcher.dense import MOST_DIMENSIONS, quantise_postings, to_unit
 from matcher.errors import OptionError
 from matcher.strings import Found, StringTable
 from matcher.tokens import Splitter, Tokens, split_in_python
@@ -158,7 +158,7 @@ class WordEncoder:
         array([0.24, 0.32])
         """
         total = self.table.vectors.sum(axis=0, dtype=np.int64).astype(np.float64)
-        expected: NDArray[np.float64] = COMMON_SHARE * _to_unit(total[None])[0]
+        expected: NDArray[np.float64] = COMMON_SHARE * to_unit(total[None])[0]
         return expected
 
     @cached_property
@@ -240,7 +240,7 @@ class WordEncoder:
         for number, (begin, end) in enumerate(pairwise(ends)):
             some = slice(begin, end)
             total = (table.vectors[words[some]].astype(np.int64) * counts[some, None]).sum(axis=0)
-            direction = _to_unit(total[None].astype(np.float64))[0]
+            direction = to_unit(total[None].astype(np.float64))[0]
             known = end - begin
             encoded.append(EncodedProfile(direction, max(distinct[number], known), known))
         return encoded
@@ -265,13 +265,13 @@ class WordEncoder:
         mine = table.vectors[ours].astype(np.float64)
         weighted = mine * counts[:, None]
         rest = table.vectors[theirs].astype(np.float64)
-        direction = _to_unit((rest * others[:, None]).sum(axis=0)[None])[0] - centre
+        direction = to_unit((rest * others[:, None]).sum(axis=0)[None])[0] - centre
         length = float(np.linalg.norm(weighted.sum(axis=0)))
         lengths = np.linalg.norm(weighted, axis=1)
         if not length or not lengths.any():
             return []
         parts = weighted @ direction / length - lengths / lengths.sum() * float(centre @ direction)
-        nearest = _find_nearest(_to_unit(mine), _to_unit(rest))
+        nearest = _find_nearest(to_unit(mine), to_unit(rest))
         names, near = table.words.take(ours), table.words.take(theirs[nearest])
         labels = [own if own == other else f"{own} ~ {other}" for own, other in zip(names, near, strict=True)]
         return list(zip(labels, parts.tolist(), strict=True))
@@ -371,7 +371,7 @@ class ForeignEncoder:
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(tokens.is_feature)])[tokens.bounds].tolist()
         features = list(tokens.features())
         plain = [" ".join(features[begin:end]) for begin, end in pairwise(ends)]
-        directions = _to_unit(self._encode(plain)) if plain else np.zeros((0, 0))
+        directions = to_unit(self._encode(plain)) if plain else np.zeros((0, 0))
         return [
             EncodedProfile(direction if count else np.zeros_like(direction), count, count)
             for direction, count in zip(directions, words, strict=True)
@@ -394,7 +394,7 @@ class ForeignEncoder:
         )
         if not ours or not theirs:
             return []
-        likeness = _to_unit(self._encode(ours)) @ _to_unit(self._encode(theirs)).T
+        likeness = to_unit(self._encode(ours)) @ to_unit(self._encode(theirs)).T
         best = likeness.argmax(axis=1)
         order = np.argsort(-likeness.max(axis=1), kind="stable")[:PAIRS_NAMED].tolist()
         named = [(ours[place], theirs[int(best[place])]) for place in order]
@@ -449,11 +449,3 @@ def _count_distinct(tokens: Tokens) -> list[int]:
     is_new[1:] = (owners[1:] != owners[:-1]) | (hashes[1:] != hashes[:-1])
     counts: list[int] = np.bincount(owners[is_new], minlength=len(tokens.bounds) - 1).tolist()
     return counts
-
-
-def _to_unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return rows at length 1; those of length 0 stay so."""
-    # Summed by einsum, not by BLAS: the same bits whatever the machine's number of threads.
-    lengths = np.sqrt(np.einsum("rd,rd->r", rows, rows))[:, None]
-    unit: NDArray[np.float64] = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
-    return unit
