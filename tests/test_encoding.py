@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from matcher import Matcher, OptionError, Posting
 from matcher.analyzer import analyze
 from matcher.counting import count_documents
-from matcher.encoding import COMMON_SHARE, EncodedProfile, ForeignEncoder, WordEncoder
+from matcher.dense import length_of_postings
+from matcher.encoding import COMMON_SHARE, EncodedProfile, ForeignEncoder, TextEncoder, WordEncoder
 from matcher.features import TextBlock
 from matcher.semantic import SemanticBlock
 from matcher.tokens import split_compiled, split_in_python
@@ -51,25 +52,20 @@ def plain_counts(table: WordVectors, text: str) -> Counter[int]:
 
 
 def plain_direction(table: WordVectors, text: str) -> list[float]:
-    """Return the direction of a text, what all words share taken off; zeros without a known word."""
+    """Return the direction of a text, of length 1; zeros without a known word."""
     rows = table.vectors.tolist()
-    common = [math.fsum(row[d] for row in rows) for d in range(table.dimensions)]
     total = [0] * table.dimensions
     for place, count in plain_counts(table, text).items():
         for d in range(table.dimensions):
             total[d] += min(count, 255) * rows[place][d]
-    if not any(total):
-        return [0.0] * table.dimensions
-    length, common_length = math.hypot(*total), math.hypot(*common)
-    pairs = zip(total, common, strict=True)
-    return [
-        one / length - (COMMON_SHARE * other / common_length if any(common) else 0.0) for one, other in pairs
-    ]
+    length = math.hypot(*total)
+    return [one / length if length else 0.0 for one in total]
 
 
-def plain_whole_numbers(direction: Sequence[float], largest: int) -> list[int]:
-    most = max(map(abs, direction))
-    return [round(number / most * largest) if most else 0 for number in direction]
+def plain_whole_numbers(direction: Sequence[float]) -> list[int]:
+    """Return a posting's vector: of one length, numbers that do not fit cut off."""
+    length = length_of_postings(len(direction))
+    return [max(-127, min(127, round(number * length))) for number in direction]
 
 
 # --- a table of words ---------------------------------------------------------------------------------
@@ -79,7 +75,7 @@ def plain_whole_numbers(direction: Sequence[float], largest: int) -> list[int]:
 @settings(deadline=None, max_examples=60)
 @given(texts)
 def test_postings_are_encoded_as_the_plain_version_does(splitter: str, some: list[str]) -> None:
-    expected = [plain_whole_numbers(plain_direction(TABLE, text), 127) for text in some]
+    expected = [plain_whole_numbers(plain_direction(TABLE, text)) for text in some]
     encoded = ENCODER.encode_postings(some, SPLITTERS[splitter])
     assert encoded.dtype == np.int8
     assert encoded.shape == (len(some), 12)
@@ -119,10 +115,45 @@ def test_counted_words_of_300_texts_are_encoded_as_the_texts_are(many_texts: lis
 def test_profiles_are_encoded_as_the_plain_version_does(splitter: str, some: list[str]) -> None:
     for text, found in zip(some, ENCODER.encode_profiles(some, SPLITTERS[splitter](some)), strict=True):
         known = len(plain_counts(TABLE, text))
-        assert found.vector.dtype == np.int32
-        assert found.vector.tolist() == plain_whole_numbers(plain_direction(TABLE, text), 32_767)
+        assert (found.direction.dtype, found.direction.shape) == (np.float64, (12,))
+        assert found.direction.tolist() == pytest.approx(plain_direction(TABLE, text), abs=1e-15)
+        assert found.direction.any() == (known > 0)
         assert found.known == known
         assert found.words == max(len(set(analyze(text))), known)
+
+
+def test_a_posting_is_cut_off_where_a_number_would_be_too_large() -> None:
+    """In 256 dimensions length 1 is 254: a text of one word along one axis does not fit."""
+    vectors = np.zeros((2, 256), np.int8)
+    vectors[0, 3], vectors[1, :2] = -9, (100, 1)
+    encoder = WordEncoder.from_table(WordVectors.from_arrays(["cook", "nurse"], vectors))
+    encoded = encoder.encode_postings(["cook", "nurse", "cook nurse"], split_in_python)
+    assert encoded[0].tolist() == [0, 0, 0, -127] + [0] * 252
+    assert encoded[1, :2].tolist() == [127, 3]
+    assert encoded[2, :4].tolist() == [127, 3, 0, -23]
+
+
+@pytest.mark.parametrize("table", [TABLE, SINGLE, WordVectors.shipped()])
+def test_what_is_expected_is_the_mean_of_all_words_at_one_length(table: WordVectors) -> None:
+    total = [sum(column) for column in zip(*table.vectors.tolist(), strict=True)]
+    expected = WordEncoder.from_table(table).expected
+    assert (expected.dtype, COMMON_SHARE) == (np.float64, 0.4)
+    assert expected.tolist() == pytest.approx(
+        [0.4 * one / math.hypot(*total) for one in total], rel=1e-12, abs=1e-15
+    )
+
+
+def test_nothing_is_expected_of_a_table_without_words_and_of_an_encoder_of_the_callers() -> None:
+    for words, vectors in (
+        ([], np.zeros((0, 3), np.int8)),
+        (["cook"], [[0, 0, 0]]),
+        (["cook", "nurse"], [[1, -2, 3], [-1, 2, -3]]),
+    ):
+        encoder = WordEncoder.from_table(WordVectors.from_arrays(words, vectors))
+        assert encoder.expected.tolist() == [0.0] * 3
+    assert ForeignEncoder(Letters()).expected.tolist() == [0.0] * 9
+    for some in (ENCODER, ForeignEncoder(Letters())):
+        assert isinstance(some, TextEncoder)
 
 
 @pytest.fixture(scope="module")
@@ -150,14 +181,14 @@ def test_a_profile_alone_has_the_vector_it_has_among_300(many_texts: list[str]) 
     together = encoder.encode_profiles(many_texts, split_in_python(many_texts))
     for number in range(0, len(many_texts), 9):
         [alone] = encoder.encode_profiles([many_texts[number]], split_in_python([many_texts[number]]))
-        assert alone.vector.tolist() == together[number].vector.tolist()
+        assert alone.direction.tobytes() == together[number].direction.tobytes()
         assert alone[1:] == together[number][1:]
 
 
 def test_a_text_of_a_megabyte_counts_a_word_so_often_and_not_more() -> None:
     text = "cook " * 150_000 + "nurse, " + "zzz " * 60_000
     [huge] = ENCODER.encode_postings([text], split_in_python)
-    assert huge.tolist() == plain_whole_numbers(plain_direction(TABLE, text), 127)
+    assert huge.tolist() == plain_whole_numbers(plain_direction(TABLE, text))
     few = WordEncoder.from_table(WordVectors.from_arrays(["cook", "nurse"], [[1, 0], [0, 127]]))
     huge, capped, fewer = few.encode_postings(
         [text, "cook " * 255 + "nurse", "cook " * 127 + "nurse"], split_in_python
@@ -170,8 +201,10 @@ def test_words_that_cancel_out_are_no_data() -> None:
     encoder = WordEncoder.from_table(table)
     assert not encoder.encode_postings(["left right"], split_in_python).any()
     [profile] = encoder.encode_profiles(["left right"], split_in_python(["left right"]))
-    assert not profile.vector.any()
-    assert encoder.name_parts("left right", "up") == []
+    assert not profile.direction.any()
+    assert profile.known == 2
+    for centre in (np.zeros(2), np.array([0.3, -0.1])):
+        assert encoder.name_parts("left right", "up", centre) == []
 
 
 def test_a_table_without_words_or_with_vectors_of_0_gives_no_data() -> None:
@@ -179,8 +212,9 @@ def test_a_table_without_words_or_with_vectors_of_0_gives_no_data() -> None:
         encoder = WordEncoder.from_table(WordVectors.from_arrays(words, vectors))
         assert encoder.encode_postings(["cook", ""], split_in_python).tolist() == [[0] * 3] * 2
         profiles = encoder.encode_profiles(["cook", ""], split_in_python(["cook", ""]))
-        assert [profile.vector.tolist() for profile in profiles] == [[0] * 3] * 2
-        assert encoder.name_parts("cook", "cook") == []
+        assert [profile.direction.tolist() for profile in profiles] == [[0] * 3] * 2
+        for centre in (np.zeros(3), np.array([0.3, -0.1, 0.0])):
+            assert encoder.name_parts("cook", "cook", centre) == []
 
 
 @settings(deadline=None, max_examples=60)
@@ -189,10 +223,17 @@ def test_parts_of_a_likeness_add_up_to_it(data: st.DataObject) -> None:
     some = st.lists(st.sampled_from([*WORDS, "zzz"]), min_size=1, max_size=30).map(" ".join)
     profile, posting = data.draw(some), data.draw(some)
     ours, theirs = plain_direction(TABLE, profile), plain_direction(TABLE, posting)
-    parts = ENCODER.name_parts(profile, posting)
-    whole = math.fsum(one * other for one, other in zip(ours, theirs, strict=True))
-    assert math.fsum(value for _, value in parts) == pytest.approx(whole, abs=1e-12)
+    centre = data.draw(
+        st.sampled_from([np.zeros(12), ENCODER.expected, RNG.normal(size=12) / 5, -ENCODER.expected])
+    )
+    parts = ENCODER.name_parts(profile, posting, centre)
     known = plain_counts(TABLE, profile), plain_counts(TABLE, posting)
+    whole = math.fsum(
+        (one - common) * (other - common)
+        for one, other, common in zip(ours, theirs, centre.tolist(), strict=True)
+    )
+    assert math.fsum(value for _, value in parts) == pytest.approx(whole if all(known) else 0.0, abs=1e-12)
+    assert len(parts) == (len(known[0]) if all(known) else 0)
     if all(known):
         names = [[TABLE.words[place] for place in counts] for counts in known]
         for label, _ in parts:
@@ -208,7 +249,7 @@ def test_naming_the_words_of_two_whole_dictionaries_takes_little_room() -> None:
     table = WordVectors.from_arrays(words, RNG.integers(-127, 128, (len(words), 4)))
     text = " ".join(words)
     tracemalloc.start()
-    parts = WordEncoder.from_table(table).name_parts(text, text)
+    parts = WordEncoder.from_table(table).name_parts(text, text, np.full(4, 0.1))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(parts) == len(words) == 2_340
@@ -374,7 +415,7 @@ def test_a_posting_without_words_has_no_vector_as_a_profile_without_words_has_no
     postings = encoder.encode_postings(some, split_in_python)
     profiles = encoder.encode_profiles(some, split_in_python(some))
     assert postings.any(axis=1).tolist() == [True, False, False, True]
-    assert [bool(profile.vector.any()) for profile in profiles] == [True, False, False, True]
+    assert [bool(profile.direction.any()) for profile in profiles] == [True, False, False, True]
     assert profiles[1].words == profiles[1].known == 0
 
 
@@ -429,12 +470,36 @@ def test_an_encoder_of_ones_own_that_is_no_foreign_one_is_used() -> None:
     assert [found.posting.id for found in matcher.recommend("nurse", 1)] == ["2"]
 
 
+@pytest.mark.parametrize("number", [5e-324, 1e-310, 1e-170, 1.0, 1e170, 1.5e307])
+def test_directions_of_an_encoder_are_of_length_1_whatever_it_returns(number: float) -> None:
+    encoder = ForeignEncoder(Returning(lambda n: number * np.array([[3.0, 4.0]] * n)))
+    [profile] = encoder.encode_profiles(["cook"], split_in_python(["cook"]))
+    assert profile.direction.tolist() == pytest.approx([0.6, 0.8], rel=1e-12)
+    assert encoder.encode_postings(["cook"], split_in_python).tolist() == [[76, 102]]
+
+
+def test_how_an_encoder_lays_numbers_out_in_memory_changes_no_bit() -> None:
+    some = [" ".join(WORDS[: 1 + n % 7]) + " nurse" * (n % 5) for n in range(40)]
+    tokens = split_in_python(some)
+    numbers = np.random.default_rng(3).normal(size=(40, 517)) * 10.0 ** RNG.integers(-9, 9, (40, 517))
+    directions = [
+        [one.direction.tobytes() for one in ForeignEncoder(Returning(make)).encode_profiles(some, tokens)]
+        for make in (
+            lambda n: numbers[:n],
+            lambda n: np.asfortranarray(numbers[:n]),
+            lambda n: np.repeat(numbers[:n], 2, axis=1)[:, ::2],
+            lambda n: np.flip(np.flip(numbers[:n], 1).copy(), 1),
+        )
+    ]
+    assert directions[0] == directions[1] == directions[2] == directions[3]
+
+
 def test_neighbours_of_words_are_named_by_an_encoder() -> None:
-    [(label, whole)] = ForeignEncoder(Letters()).name_parts("nurse cook baker", "cook nurses")
+    [(label, whole)] = ForeignEncoder(Letters()).name_parts("nurse cook baker", "cook nurses", np.ones(9) / 9)
     assert whole == 1.0
     assert label == "cook, nurse ~ nurses, baker ~ nurses"
     for empty in (("", "cook"), ("cook", ""), ("the", "2019")):
-        assert ForeignEncoder(Letters()).name_parts(*empty) == []
+        assert ForeignEncoder(Letters()).name_parts(*empty, np.zeros(9)) == []
 
 
 def test_naming_neighbours_takes_vectors_of_any_length() -> None:
@@ -442,7 +507,7 @@ def test_naming_neighbours_takes_vectors_of_any_length() -> None:
         encoder = ForeignEncoder(
             Returning(lambda n, number=number: number * (1.0 + np.arange(2 * n).reshape(n, 2)))
         )
-        [(label, _)] = encoder.name_parts("nurse cook", "ward")
+        [(label, _)] = encoder.name_parts("nurse cook", "ward", np.zeros(2))
         assert label.count(" ~ ward") == 2
 
 
@@ -456,10 +521,10 @@ def test_profiles_may_be_none_at_all() -> None:
 
 
 def share(words: int, known: int, **options: Any) -> float:
-    return SemanticBlock(**options).share(EncodedProfile(np.zeros(1, np.int32), words, known))
+    return SemanticBlock(**options).share(EncodedProfile(np.zeros(1), words, known))
 
 
-@given(st.integers(1, 5000), st.integers(0, 5000), st.sampled_from([0.001, 1.0, 20.0, 1e6]))
+@given(st.integers(1, 5000), st.integers(0, 5000), st.sampled_from([0.001, 1.0, 30.0, 1e6]))
 def test_a_share_falls_with_words_and_rises_with_those_known(words: int, known: int, fading: float) -> None:
     known = min(known, words)
     here = share(words, known, fading=fading)
@@ -477,7 +542,7 @@ def test_shares_are_few() -> None:
     assert min(level for level in found if level) == 19 / 32 / 1024
     steps = sorted(level for level in found if level)
     assert all(1.1 < above / below < 1.25 for below, above in pairwise(steps))
-    assert share(20, 20) == 0.25
+    assert share(30, 30) == 0.25
     assert share(3, 0) == 0.0
     assert share(10**6, 10**6) == 0.0
 
