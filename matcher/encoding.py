@@ -416,7 +416,8 @@ class ForeignEncoder:
         if not 1 <= size <= MOST_DIMENSIONS or (self._dimensions and size != self._dimensions):
             wanted = self._dimensions or f"1 to {MOST_DIMENSIONS}"
             raise OptionError(f"encode() of {self.identity} must return {wanted} numbers a text, got {size}")
-        wide = vectors.astype(np.float64)
+        # Rows one after the other: in another layout their lengths would be summed in another order.
+        wide = vectors.astype(np.float64, order="C")
         if not np.isfinite(wide).all():
             raise OptionError(f"encode() of {self.identity} returned numbers that are not finite")
         self._dimensions = size
