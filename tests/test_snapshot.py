@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from matcher import Matcher, Posting
 from matcher.base import BaseEngine, Query
 from matcher.counts import BlockIndex, invert_norms
+from matcher.dense import CentredVectors
 from matcher.engines import ENGINES, make_engine
-from matcher.features import HashtagBlock, TextBlock, default_blocks
+from matcher.features import FeatureBlock, HashtagBlock, TextBlock, default_blocks
 from matcher.index import Index
 from matcher.merging import MISSING
 from matcher.queries import BlockQuery
@@ -141,15 +142,25 @@ def test_engines_go_from_fit_to_fit(name: str) -> None:
 def test_an_engine_under_other_weights_proposes_like_a_new_one(name: str, rows: int) -> None:
     rng = np.random.default_rng(rows)
     board = [
-        Posting(id=f"{row:05d}", body=" ".join(rng.choice(WORDS, 9)), hashtags=rng.choice(WORDS, 2).tolist())
+        Posting(
+            id=f"{row:05d}",
+            title=rng.choice(WORDS),
+            body=" ".join(rng.choice(WORDS, 9)),
+            hashtags=rng.choice(WORDS, 2).tolist(),
+        )
         for row in range(rows)
     ]
     segment = count(board)
 
     def weigh(seed: int, scale: float) -> list[BlockIndex]:
         blocks = []
-        for weight, counted in zip((0.7, 0.3), segment.blocks, strict=True):
+        for weight, counted in zip((0.7, 0.3, 0.2, 0.5), segment.blocks, strict=True):
             some = np.random.default_rng(seed)  # far apart, and some of them nothing
+            if counted.dense is not None:
+                vectors = counted.dense.vectors
+                centred = CentredVectors(vectors, some.integers(-9_999, 9_999, vectors.shape[1], np.int32))
+                blocks.append(BlockIndex(weight, *counted.counts, centred.invert_norms(), centred))
+                continue
             weights = scale * 10 ** some.uniform(-2, 2, len(counted.vocabulary))
             weights[some.random(len(weights)) < 0.2] = 0.0
             inverse = invert_norms(counted.counts.by_posting, weights)
@@ -162,6 +173,12 @@ def test_an_engine_under_other_weights_proposes_like_a_new_one(name: str, rows: 
             some = np.random.default_rng(seed)
             blocks = []
             for counted in segment.blocks:
+                if counted.dense is not None:
+                    vector = some.integers(-999, 999, counted.dense.vectors.shape[1], np.int32)
+                    nothing = np.zeros(0, np.int32), np.zeros(0)
+                    share = some.choice([0.0, 0.25, 1.0])
+                    blocks.append(BlockQuery(*nothing, vector=vector, share=share))
+                    continue
                 terms = np.flatnonzero(some.random(len(counted.vocabulary)) < 0.6).astype(np.int32)
                 blocks.append(BlockQuery(terms, some.uniform(0.1, 1.0, len(terms))))
             queries.append(Query(blocks))
@@ -189,12 +206,9 @@ def test_an_engine_that_is_being_built_elsewhere_is_built_anew() -> None:
     engine._building = True  # by a thread that has not finished
     moved = engine.with_norms(part.index.blocks)
     moved._profiles = moved.PROFILES_BEFORE_BUILDING
-    moved.propose(
-        Query(
-            [BlockQuery(np.array([0], np.int32), np.ones(1)), BlockQuery(np.zeros(0, np.int32), np.zeros(0))]
-        ),
-        1,
-    )
+    asked, nothing = BlockQuery(np.array([0], np.int32), np.ones(1)), np.zeros(0, np.int32)
+    others = [BlockQuery(nothing, np.zeros(0)) for _ in part.index.blocks[1:]]
+    moved.propose(Query([asked, *others]), 1)
     assert moved._frequent is not None
 
 
@@ -228,6 +242,8 @@ def test_merging_and_splitting_change_nothing_that_is_said(
     for mine, theirs in zip(other.refit().features, learned.features, strict=True):
         assert list(mine.vocabulary) == list(theirs.vocabulary)
         assert mine.term_weights.tobytes() == theirs.term_weights.tobytes()
+        assert np.array_equal(mine.centre, theirs.centre)
+        assert (mine.centre is None) == (mine.block.name != "semantic")
 
 
 @given(snapshots(), sentences, boost_lists)
@@ -298,6 +314,9 @@ def test_terms_nobody_had_at_the_last_fit_do_not_count(board: list[Posting], new
     for fitted, counted, index in zip(snapshot.features, part.segment.blocks, part.index.blocks, strict=True):
         known = set(fitted.vocabulary)
         for row in range(part.segment.rows):
+            if counted.dense is not None:  # vectors come from a table, not from terms that were learned
+                assert (index.inverse_norms[row] > 0) == counted.dense.vectors[row].any()
+                continue
             starts, columns, _ = counted.counts.by_posting
             terms = [counted.vocabulary[at] for at in columns[starts[row] : starts[row + 1]].tolist()]
             assert (index.inverse_norms[row] > 0) == bool(known & set(terms))
@@ -315,8 +334,9 @@ def test_one_posting_is_held_once() -> None:
     assert rank(snapshot.refit(), "driver")[0][1].title == "driver"
 
 
-def test_an_empty_snapshot_answers() -> None:
-    snapshot = Snapshot.empty([TextBlock(), HashtagBlock()])
+@pytest.mark.parametrize("blocks", [[TextBlock(), HashtagBlock()], default_blocks()], ids=len)
+def test_an_empty_snapshot_answers(blocks: list[FeatureBlock]) -> None:
+    snapshot = Snapshot.empty(blocks)
     assert len(snapshot) == 0
     assert snapshot.find(["a"]) == [None]
     assert snapshot.refit() is snapshot
