@@ -248,11 +248,13 @@ def tune(
     Examples
     --------
     >>> from matcher import Matcher, Posting
+    >>> from matcher.features import HashtagBlock, TextBlock
     >>> trades = ["cook", "nurse", "welder", "driver", "baker"]
-    >>> matcher = Matcher.fit([
+    >>> board = [
     ...     Posting(id=f"{trade}-{tags}", title="Job", body=trade * (1 - tags), hashtags=[trade] * tags)
     ...     for trade in trades for tags in (0, 1)
-    ... ])
+    ... ]
+    >>> matcher = Matcher.fit(board, blocks=[TextBlock(0.7), HashtagBlock(0.3)])
     >>> cvs = {f"{trade}-{number}": f"{trade} {number}x" for trade in trades for number in range(5)}
     >>> tuning = tune(matcher, cvs, {name: {f"{name.split('-')[0]}-1": 1} for name in cvs})
     >>> tuning.is_better, round(tuning.gain, 2), tuning.weights
