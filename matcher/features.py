@@ -161,7 +161,7 @@ class TextBlock:
     ['cook', 'cook', 'shift']
     """
 
-    weight: float = 0.6
+    weight: float = 0.7
     name: str = "text"
     title_weight: int = field(default=1, kw_only=True)
     summary_weight: int = field(default=1, kw_only=True)
@@ -268,7 +268,7 @@ class TextBlock:
         Examples
         --------
         >>> TextBlock().settings(), TextBlock(fold=True).settings()
-        ({'weight': 0.6, 'name': 'text'}, {'weight': 0.6, 'name': 'text', 'fold': True})
+        ({'weight': 0.7, 'name': 'text'}, {'weight': 0.7, 'name': 'text', 'fold': True})
         """
         return leave_out(self.OFF, asdict(self))
 
@@ -444,7 +444,7 @@ def default_blocks() -> tuple[FeatureBlock, ...]:
     Examples
     --------
     >>> [(block.name, block.weight) for block in default_blocks()]
-    [('text', 0.6), ('hashtags', 0.3), ('title', 0.1), ('semantic', 4.0)]
+    [('text', 0.7), ('hashtags', 0.3), ('title', 0.5), ('semantic', 5.0)]
     """
     return tuple(kind() for kind in BLOCKS.values())
 

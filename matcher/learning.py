@@ -205,7 +205,10 @@ class BlockFeatures:
         if not isinstance(found, Matched):
             return [BlockQuery(places[span], weights[span]) for span in spans]
         origins, words = found.origins, found.words
-        return [BlockQuery(places[span], weights[span], False, origins[span], words) for span in spans]
+        return [
+            BlockQuery(places[span], weights[span], False, origins[span], words, share=share)
+            for span, share in zip(spans, found.shares, strict=True)
+        ]
 
 
 def _encode_profiles(

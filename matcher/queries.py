@@ -26,11 +26,13 @@ class Matched(NamedTuple):
         Which of `words` each term owes its amount to.
     words : sequence of str
         Words of the profiles.
+    shares : sequence of float
+        What of the block's weight counts for each profile, 0 to 1.
 
     Examples
     --------
     >>> one = np.array([0])
-    >>> Matched(one, one, np.array([0.25]), one.astype(np.int32), ["cooks"]).amounts
+    >>> Matched(one, one, np.array([0.25]), one.astype(np.int32), ["cooks"], [1.0]).amounts
     array([0.25])
     """
 
@@ -39,6 +41,7 @@ class Matched(NamedTuple):
     amounts: NDArray[np.float64]
     origins: NDArray[np.int32]
     words: Sequence[str]
+    shares: Sequence[float]
 
 
 _NOWHERE: Final = np.zeros(0)

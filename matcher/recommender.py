@@ -205,8 +205,9 @@ class Recommender:
         --------
         >>> from matcher import Matcher
         >>> matcher = Matcher.fit([Posting(id="1", title="Cook"), Posting(id="2", title="Nurse")])
-        >>> [(part.block, round(part.value, 3)) for part in matcher.explain("Nurse in Bern", "2").contributions]
-        [('semantic', 0.707), ('text', 0.251), ('title', 0.042)]
+        >>> explained = matcher.explain("Nurse in Bern", "2")
+        >>> [(part.block, part.feature) for part in explained.contributions]
+        [('semantic', 'nurse'), ('text', 'nurse'), ('title', 'nurse')]
         """
         snapshot = self._snapshot
         place = snapshot.find([posting_id])[0] if isinstance(posting_id, str) else None
@@ -305,12 +306,11 @@ class Recommender:
 
     def __repr__(self) -> str:
         dense = [fitted for fitted in self.features if fitted.centre is not None]
-        sizes = [
-            f"{len(one.vocabulary):,} {one.block.name}" for one in self.features if one.centre is None
-        ]
+        sizes = [f"{len(one.vocabulary):,} {one.block.name}" for one in self.features if one.centre is None]
         said = [f"{len(self):,} posting{'' if len(self) == 1 else 's'}"]
         if sizes:
-            said.append(" and ".join([", ".join(sizes[:-1]), sizes[-1]] if sizes[1:] else sizes) + " features")
+            listed = [", ".join(sizes[:-1]), sizes[-1]] if sizes[1:] else sizes
+            said.append(f"{' and '.join(listed)} features")
         said += [f"vectors of {len(one.centre)} numbers" for one in dense if one.centre is not None]
         return f"<{type(self).__name__}: {', '.join(said)}>"
 

@@ -18,7 +18,7 @@ from matcher.strings import Found, StringTable
 from matcher.term_counts import TermCounts
 from matcher.text import posting_text
 from matcher.tokens import Tokens
-from matcher.weighting import as_float
+from matcher.weighting import FADINGS, as_float, fade
 from matcher.word_vectors import WordVectors
 
 __all__: Final = ["SOURCES_OF_VECTORS", "SemanticBlock", "encoder_of", "shipped_encoder"]
@@ -37,10 +37,6 @@ SOURCES_OF_VECTORS: Final = ("shipped", "postings", "encoder")
 """Where vectors come from: the table that comes with the library, one learned from the postings a matcher is
 fitted on, or an object of the caller's."""
 
-_STEPS: Final = (1.0, 27 / 32, 23 / 32, 19 / 32)
-_LEVELS: Final = np.array(sorted(step / 2**octave for octave in range(11) for step in _STEPS))
-"""What a share is rounded down to. There are few, so that engines can keep what follows from them."""
-
 
 @dataclass(frozen=True, slots=True)
 class SemanticBlock:
@@ -50,11 +46,8 @@ class SemanticBlock:
 
     Short profiles say little, and a synonym missed is a match missed; in a whole CV the right words occur
     anyway, and sums of many words are all alike. So the block's weight falls with the number of distinct
-    words in a profile, and with the share of them that have no vector::
-
-        weight * (fading / (fading + words))**2 * known / words
-
-    rounded down to one of a few levels.
+    words in a profile, and with the share of them that have no vector; see
+    `matcher.weighting.fade`.
 
     Parameters
     ----------
@@ -77,7 +70,7 @@ class SemanticBlock:
     0.25
     """
 
-    weight: float = 4.0
+    weight: float = 5.0
     fading: float = 30.0
     vectors: str = "shipped"
     identity: str = ""
@@ -105,9 +98,10 @@ class SemanticBlock:
         Traceback (most recent call last):
         matcher.errors.OptionError: fading of block 'semantic' must be a number from 0.001 to 1e+06, got 0.0
         """
-        if type(self.fading) is not float or not 1e-3 <= self.fading <= 1e6:
+        if type(self.fading) is not float or not FADINGS[0] <= self.fading <= FADINGS[1]:
             raise OptionError(
-                f"fading of block 'semantic' must be a number from 0.001 to 1e+06, got {self.fading!r}"
+                f"fading of block 'semantic' must be a number from {FADINGS[0]:g} to {FADINGS[1]:g}, "
+                f"got {self.fading!r}"
             )
         if self.vectors not in SOURCES_OF_VECTORS:
             raise OptionError(
@@ -136,12 +130,7 @@ class SemanticBlock:
         >>> SemanticBlock().share(EncodedProfile(np.zeros(2), words=400, known=0))
         0.0
         """
-        if not profile.known:
-            return 0.0
-        fallen = self.fading / (self.fading + profile.words)
-        wanted = fallen * fallen * profile.known / profile.words
-        place = int(np.searchsorted(_LEVELS, wanted, side="right"))
-        return float(_LEVELS[place - 1]) if place else 0.0
+        return fade(profile.words, self.fading, profile.known)
 
     @property
     def counting(self) -> TermCounts:

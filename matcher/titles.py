@@ -18,7 +18,7 @@ from matcher.spelling import Spelling, keep_nearest
 from matcher.strings import Strings, StringTable
 from matcher.term_counts import TermCounts
 from matcher.tokens import Tokens
-from matcher.weighting import as_float, smooth_idf
+from matcher.weighting import FADINGS, as_float, fade, smooth_idf
 
 __all__: Final = ["TitleBlock"]
 
@@ -39,6 +39,9 @@ class TitleBlock:
         Share of the score.
     least : float
         Similarity from which on words match, 0 to 1.
+    fading : float
+        Different words of a profile at which a quarter of the weight is left: in a whole CV the words of
+        titles occur by the way. See `matcher.weighting.fade`.
     power : float
         Above 0, at most `LARGEST_POWER`; the larger, the less words count that are only similar.
 
@@ -49,15 +52,16 @@ class TitleBlock:
     'C++ Developers (m/f/d)'
     """
 
-    weight: float = 0.1
+    weight: float = 0.5
     name: str = "title"
     least: float = 0.25
     power: float = 2.0
+    fading: float = 30.0
 
     OFF: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
-        for name in ("weight", "least", "power"):
+        for name in ("weight", "least", "power", "fading"):
             object.__setattr__(self, name, as_float(getattr(self, name)))
 
     @property
@@ -109,7 +113,8 @@ class TitleBlock:
                 part.append(new)  # type: ignore[attr-defined]
         owners = np.repeat(np.arange(len(texts)), [len(part) for part in positions[1:]])
         amounts = np.concatenate(similarities) ** self.power
-        return Matched(np.concatenate(positions), owners, amounts, np.concatenate(origins), words)
+        shares = [fade(len(text), self.fading) for text in texts]
+        return Matched(np.concatenate(positions), owners, amounts, np.concatenate(origins), words, shares)
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
         """Return the smooth idf of each word.
@@ -155,7 +160,7 @@ class TitleBlock:
         Examples
         --------
         >>> TitleBlock().settings()
-        {'weight': 0.1, 'name': 'title', 'least': 0.25, 'power': 2.0}
+        {'weight': 0.5, 'name': 'title', 'least': 0.25, 'power': 2.0, 'fading': 30.0}
         """
         return asdict(self)
 
@@ -170,6 +175,11 @@ class TitleBlock:
         """
         if not _is_between(self.least, 0.0, 1.0):
             raise OptionError(f"least of block 'title' must be a number from 0 to 1, got {self.least!r}")
+        if not _is_between(self.fading, *FADINGS):
+            raise OptionError(
+                f"fading of block 'title' must be a number from {FADINGS[0]:g} to {FADINGS[1]:g}, "
+                f"got {self.fading!r}"
+            )
         if not _is_between(self.power, 1e-3, LARGEST_POWER):
             raise OptionError(
                 f"power of block 'title' must be a number from 0.001 to {LARGEST_POWER:g}, got {self.power!r}"

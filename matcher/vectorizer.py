@@ -32,7 +32,8 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Each block is L2-normalised on its own and scaled by the square root of its share of the weights, so
     that the dot product of two rows is the weighted sum of the blocks' cosines. (Where one side lacks a
-    block, `Matcher` divides by the weights that are left; a dot product cannot.)
+    block, `Matcher` divides by the weights that are left, and the weight of titles fades with a profile's
+    length; a dot product cannot do that.)
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     >>> vectorizer.get_feature_names_out().tolist()
     ['text__cook', 'text__nurse', 'hashtags__bread', 'title__cook', 'title__nurse']
     >>> vectorizer.transform(["a cook who bakes bread"]).toarray().round(3).tolist()
-    [[0.775, 0.0, 0.548, 0.316, 0.0]]
+    [[0.683, 0.0, 0.447, 0.577, 0.0]]
     """
 
     def __init__(self, blocks: Sequence[FeatureBlock] | None = None) -> None:
@@ -101,7 +102,7 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         --------
         >>> vectorizer = PostingVectorizer().fit([Posting(id="1", title="Cook")])
         >>> vectorizer.transform(["Cook", "Nurse"]).toarray().round(3).tolist()
-        [[0.775, 0.316], [0.0, 0.0]]
+        [[0.683, 0.577], [0.0, 0.0]]
         """
         check_is_fitted(self)
         documents = _check_documents(X, (Posting, Profile, str))

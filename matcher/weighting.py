@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__: Final = ["as_float", "smooth_idf"]
+__all__: Final = ["FADINGS", "as_float", "fade", "smooth_idf"]
 
 
 def smooth_idf(document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:
@@ -49,3 +49,40 @@ def as_float(number: object) -> float:
         with suppress(OverflowError):
             return float(number)
     return number  # type: ignore[return-value]
+
+
+FADINGS: Final = 1e-3, 1e6
+"""From and to where a block's weight may fade."""
+
+_STEPS: Final = (1.0, 27 / 32, 23 / 32, 19 / 32)
+_LEVELS: Final = np.array(sorted(step / 2**octave for octave in range(11) for step in _STEPS))
+"""What a share is rounded down to. There are few, so that engines can keep what follows from them."""
+
+
+def fade(words: int, fading: float, known: int | None = None) -> float:
+    """Return what of a block's weight is left for a profile, 0 to 1.
+
+    ::
+
+        (fading / (fading + words))**2 * known / words
+
+    rounded down to one of a few levels.
+
+    Parameters
+    ----------
+    words : int
+        Different words of the profile.
+    fading : float
+        Words at which a quarter is left, above 0.
+    known : int, optional
+        How many of the words the block can tell something about; all for None.
+
+    Examples
+    --------
+    >>> fade(0, 30.0), fade(30, 30.0), fade(30, 30.0, known=15), fade(3_000, 30.0)
+    (1.0, 0.25, 0.125, 0.0)
+    """
+    fallen = fading / (fading + words)
+    wanted = fallen * fallen * (1.0 if known is None or not words else known / words)
+    place = int(np.searchsorted(_LEVELS, wanted, side="right"))
+    return float(_LEVELS[place - 1]) if place else 0.0
