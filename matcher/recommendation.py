@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, overload
 
 from matcher.posting import Posting
+from matcher.semantic import OTHER_WORDS
 
 __all__: Final = ["Contribution", "Recommendation", "Recommendations"]
 
@@ -116,6 +117,8 @@ class Recommendation:
         for contribution in contributions:
             if len(reasons) >= n:
                 break
+            if contribution.feature == OTHER_WORDS:
+                continue  # a remainder is no reason
             name = contribution.feature.lstrip("#")
             if not any(name in other or other in name for other in reasons if min(len(name), len(other)) > 2):
                 reasons.setdefault(name, contribution.feature)

@@ -21,7 +21,7 @@ from matcher.tokens import Tokens
 from matcher.weighting import FADINGS, as_float, fade
 from matcher.word_vectors import WordVectors
 
-__all__: Final = ["SOURCES_OF_VECTORS", "SemanticBlock", "encoder_of", "shipped_encoder"]
+__all__: Final = ["OTHER_WORDS", "SOURCES_OF_VECTORS", "SemanticBlock", "encoder_of", "shipped_encoder"]
 
 MOST_PAIRS: Final = 10
 """Pairs of words that are named one by one."""

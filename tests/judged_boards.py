@@ -8,7 +8,7 @@ from matcher.features import HashtagBlock, TextBlock
 
 def fit(board, **options):
     """Fit words and hashtags, whatever other blocks there are."""
-    return Matcher.fit(board, blocks=[TextBlock(), HashtagBlock()], **options)
+    return Matcher.fit(board, blocks=[TextBlock(0.7), HashtagBlock(0.3)], **options)
 
 
 def make_board(seed, postings=60, words=20, tags=12):

@@ -156,13 +156,7 @@ WITHOUT_EXAMPLE = {
 
 @pytest.mark.parametrize(("place", "value"), public_values())
 def test_every_public_name_shows_an_example(place: str, value: object) -> None:
-    if any(
-        place == name
-        or place.startswith(
-            PROTOCOLS
-        )
-        for name in WITHOUT_EXAMPLE
-    ):
+    if any(place == name or place.startswith(PROTOCOLS) for name in WITHOUT_EXAMPLE):
         assert inspect.getdoc(value)
         return
     assert ">>>" in (inspect.getdoc(value) or ""), place

@@ -17,15 +17,17 @@ import pytest
 
 import matcher as package
 from matcher import Matcher, ModelDamagedError, ModelSchemaError, OptionError, Posting, Profile
+from matcher.dense import FINE, LARGEST, length_of_postings, quantise_profiles
 from matcher.encoding import WordEncoder
 from matcher.errors import ModelError
 from matcher.features import HashtagBlock, TextBlock
 from matcher.semantic import MOST_PAIRS, OTHER_WORDS, SemanticBlock, encoder_of
 from matcher.titles import TitleBlock
+from matcher.tokens import split_in_python
 from matcher.verification import verify_model
 from matcher.word_vectors import WordVectors
 from tests.batches import judge_apart, tally
-from tests.hostile_models import CV, MORE, POSTINGS, Draft, Forge, make_model
+from tests.hostile_models import CV, MORE, POSTINGS, Draft, Forge, Model, make_model
 from tests.judging import BAD, REFUSED
 from tests.likeness import bits
 from tests.running import ENVIRONMENT, assert_clean_failure, run, succeed
@@ -59,7 +61,7 @@ def make_postings(seed: int, count: int) -> list[Posting]:
 def vectors_of(matcher: Matcher) -> dict[str, bytes]:
     """Return every posting's vector by id."""
     number = [fitted.block.name for fitted in matcher.features].index("semantic")
-    found = {}
+    found: dict[str, bytes] = {}
     for part in matcher._snapshot.parts:
         dense = part.segment.blocks[number].dense
         assert dense is not None
@@ -68,10 +70,44 @@ def vectors_of(matcher: Matcher) -> dict[str, bytes]:
     return found
 
 
+def centre_of(matcher: Matcher) -> np.ndarray:
+    [fitted] = [fitted for fitted in matcher.features if isinstance(fitted.block, SemanticBlock)]
+    assert fitted.centre is not None
+    assert fitted.centre.dtype == np.int32
+    return fitted.centre
+
+
+def plain_centre(matcher: Matcher) -> list[int]:
+    """Return the mean of the vectors held, what is expected counted for a thousand postings."""
+    rows = [np.frombuffer(row, np.int8).tolist() for row in vectors_of(matcher).values()]
+    [block] = [f.block for f in matcher.features if isinstance(f.block, SemanticBlock)]
+    size, known = len(rows[0]), sum(map(any, rows))
+    expected = [0.0] * size if block.vectors == "encoder" else encoder_of(block).expected.tolist()
+    sums = [sum(column) for column in zip(*rows, strict=True)]
+    prior = [1000 * length_of_postings(size) * one for one in expected]
+    return [round(256 * (one + other) / (known + 1000)) for one, other in zip(sums, prior, strict=True)]
+
+
+def plain_cosines(matcher: Matcher, profile: str) -> dict[str, float]:
+    """Return by id the cosine of what sets a profile and each posting apart from the mean; 0 for less."""
+    [block] = [f.block for f in matcher.features if isinstance(f.block, SemanticBlock)]
+    [encoded] = encoder_of(block).encode_profiles([profile], split_in_python([profile]))
+    centre, found = centre_of(matcher).tolist(), {}
+    mean = [one / (FINE * length_of_postings(len(centre))) for one in centre]
+    ours = [one - other for one, other in zip(encoded.direction.tolist(), mean, strict=True)]
+    for posting, row in vectors_of(matcher).items():
+        numbers = np.frombuffer(row, np.int8).tolist()
+        theirs = [256 * one - other for one, other in zip(numbers, centre, strict=True)]
+        product = math.fsum(one * other for one, other in zip(ours, theirs, strict=True))
+        known = any(numbers) and any(encoded.direction)
+        found[posting] = max(0.0, product / math.hypot(*ours) / math.hypot(*theirs)) if known else 0.0
+    return found
+
+
 def state(matcher: Matcher, *, profiles: Sequence[str] = (SHORT, LONG, "", "zzyzx")) -> Any:
     """Return what two matchers must agree on to the last bit."""
     rankings = matcher.recommend_many(profiles, 12)
-    return vectors_of(matcher), [bits(ranking) for ranking in rankings]
+    return vectors_of(matcher), centre_of(matcher).tobytes(), [bits(ranking) for ranking in rankings]
 
 
 class Letters:
@@ -122,6 +158,7 @@ def test_fitting_adding_merging_compacting_and_loading_end_at_the_same_bits(tmp_
     assert state(loaded) == state(Matcher.load(tmp_path / "parts")) == expected
     Matcher.fit(postings, blocks=blocks()).save(tmp_path / "fitted")
     assert files_of(tmp_path / "fitted", 1) == files_of(tmp_path / "parts", 2)
+    assert files_of(tmp_path / "fitted", 1).keys() >= {"semantic.centre.npy", "segment0.semantic.vectors.npy"}
 
 
 def files_of(model: Path, generation: int) -> dict[str, bytes]:
@@ -213,6 +250,99 @@ def test_engines_agree_on_boards_of_texts(source: str) -> None:
         )
         assert base == fast
     assert {len(ranking) for ranking in base} == {450}
+
+
+# --- the centre ---------------------------------------------------------------------------------------
+
+
+@each_source
+def test_the_centre_is_the_mean_of_the_postings_held_and_learned_anew_by_fits_alone(
+    source: str, tmp_path: Path
+) -> None:
+    postings = make_postings(12, 80)
+    matcher = Matcher.fit(postings[:60], blocks=blocks(**options_of(source)))
+    before = centre_of(matcher).tobytes()
+    assert centre_of(matcher).tolist() == plain_centre(matcher)
+    matcher.add([*postings[60:], Posting(id="gone", title=" ".join(WORDS[:300]))])
+    matcher.remove([posting.id for posting in postings[:9]])
+    assert centre_of(matcher).tobytes() == before
+    assert centre_of(matcher).tolist() != plain_centre(matcher)
+    matcher.save(tmp_path)  # news are measured by what was learned before them, and that is no damage
+    [found] = verify_model(tmp_path)
+    assert found.problems == ()
+    matcher.refit()
+    assert centre_of(matcher).tobytes() != before
+    assert centre_of(matcher).tolist() == plain_centre(matcher)
+    matcher.remove(["gone"])
+    matcher.refit()
+    assert centre_of(matcher).tolist() == plain_centre(matcher)
+    if source != "postings":  # else the table is the one that the first postings made
+        whole = Matcher.fit(postings[9:], blocks=blocks(**options_of(source)))
+        assert centre_of(whole).tobytes() == centre_of(matcher).tobytes()
+        assert state(whole) == state(matcher)
+
+
+@each_source
+@pytest.mark.parametrize("engine", ["base", "fast"])
+def test_scores_are_cosines_of_what_sets_texts_apart_from_the_mean(source: str, engine: str) -> None:
+    postings = make_postings(13, 70)
+    matcher = Matcher.fit(postings[:50], blocks=[SemanticBlock(**options_of(source))], engine=engine)
+    for renewed in (False, True):
+        if renewed:
+            matcher.add(postings[50:])
+            matcher.refit()
+        for profile in (SHORT, LONG, postings[3].body, postings[60].body, "zzyzx", WORDS[9]):
+            expected = plain_cosines(matcher, profile)
+            found = {one.posting.id: one.score for one in matcher.recommend(profile, 99)}
+            assert len(found) == len(matcher)
+            known = encoder_of(matcher.features[0].block).encode_profiles(  # type: ignore[arg-type]
+                [profile], split_in_python([profile])
+            )[0]
+            weighed = matcher.features[0].block.share(known) > 0  # type: ignore[attr-defined]
+            for posting, score in found.items():
+                # A profile's numbers are rounded to one in 65,000.
+                assert score == pytest.approx(expected[posting] if weighed else 0.0, abs=2e-4)
+    assert max(expected.values()) > 0
+
+
+@pytest.mark.parametrize("engine", ["base", "fast"])
+def test_postings_that_are_the_mean_have_no_data(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where an agency posts one advert 50,000 times: nothing sets it apart, so its other blocks count."""
+    monkeypatch.setattr("matcher.dense.PRIOR_POSTINGS", 0)
+    postings = [Posting(id=f"{number:02d}", title="Registered nurse") for number in range(20)]
+    both = Matcher.fit(postings, blocks=[TextBlock(), SemanticBlock()], engine=engine)
+    alone = Matcher.fit(postings, blocks=[TextBlock()], engine=engine)
+    assert [len(part.index.blocks[1].inverse_norms.nonzero()[0]) for part in both._snapshot.parts] == [0]
+    for profile in ("registered nurse", "midwife", "nurse and pilot"):
+        assert bits(both.recommend(profile, 30)) == bits(alone.recommend(profile, 30))
+    both.add([Posting(id="x", title="Software developer")])
+    scores = {one.posting.id: one.score for one in both.recommend("software", 30)}
+    assert scores["x"] > 0
+    assert {score for posting, score in scores.items() if posting != "x"} == {0.0}
+
+
+def test_a_few_postings_do_not_decide_what_all_texts_share() -> None:
+    """A thousand texts' worth is expected: of three postings alike, each still points somewhere."""
+    matcher = Matcher.fit([Posting(id=n, title="Registered nurse") for n in "123"], blocks=[SemanticBlock()])
+    expected = WordVectors.shipped().vectors.sum(axis=0, dtype=np.int64)
+    learned = centre_of(matcher) / FINE / length_of_postings(256)
+    cosine = learned @ expected / np.linalg.norm(learned) / np.linalg.norm(expected)
+    assert cosine > 0.999
+    assert np.linalg.norm(learned) == pytest.approx(0.4, abs=0.01)
+    assert matcher.recommend("midwife")[0].score > 0.3
+
+
+def test_queries_leave_the_mean_out() -> None:
+    matcher = Matcher.fit(make_postings(14, 40), blocks=[SemanticBlock()])
+    [fitted] = matcher.features
+    tokens = split_in_python([SHORT, ""])
+    some, nothing = fitted.queries([Profile(SHORT), Profile("")], tokens)
+    [encoded, _] = encoder_of(SemanticBlock()).encode_profiles([SHORT, ""], tokens)
+    mean = centre_of(matcher) / (FINE * length_of_postings(256))
+    assert np.array_equal(some.centre, mean)
+    assert some.vector is not None
+    assert np.array_equal(some.vector, quantise_profiles((encoded.direction - mean)[None])[0])
+    assert nothing.vector is None
 
 
 # --- stored and opened again --------------------------------------------------------------------------
@@ -466,6 +596,17 @@ def put_table(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Change:
     return lambda draft: draft.put(f"semantic.{name}", change(draft.array(f"semantic.{name}")))
 
 
+def put_centre(change: Callable[[np.ndarray], np.ndarray]) -> Change:
+    return lambda draft: draft.put("semantic.centre", change(draft.array("semantic.centre")))
+
+
+def one_number(value: int) -> Change:
+    return put_centre(lambda old: np.where(np.arange(len(old)) == 1, value, old).astype(np.int32))
+
+
+MOST = FINE * LARGEST
+
+
 def set_setting(name: str, value: Any) -> Change:
     return lambda draft: draft.content["blocks"][-1]["settings"].__setitem__(name, value)
 
@@ -529,6 +670,23 @@ DAMAGE: dict[str, Change] = {
     "fading that is no number": set_setting("fading", "20"),
     "an identity that is no text": set_setting("identity", 7),
     "a setting too many": set_setting("encoder", "os.system"),
+    "no centre": drop("semantic.centre.npy"),
+    "a centre cut off": put_centre(lambda old: old[:-1]),
+    "a centre of one number": put_centre(lambda old: old[:1]),
+    "a centre without numbers": put_centre(lambda old: old[:0]),
+    "a centre of a number too many": put_centre(lambda old: np.append(old, np.int32(0))),
+    "a centre of 4,097 numbers": put_centre(lambda old: np.zeros(4097, np.int32)),
+    "a centre of wider numbers": put_centre(lambda old: old.astype(np.int64)),
+    "a centre of narrower numbers": put_centre(lambda old: old.astype(np.int16)),
+    "a centre of unsigned numbers": put_centre(lambda old: old.view(np.uint32)),
+    "a centre of floats": put_centre(lambda old: old.astype(np.float32)),
+    "a centre with two axes": put_centre(lambda old: old.reshape(1, -1)),
+    "a centre without axes": put_centre(lambda old: old[:1].reshape(())),
+    "a centre too far out": one_number(MOST + 1),
+    "a centre too far out below": one_number(-MOST - 1),
+    "a centre as far out as a number goes": one_number(-(2**31)),
+    "a centre of a segment": lambda draft: draft.put("segment0.semantic.centre", np.zeros(4, np.int32)),
+    "a centre of terms": lambda draft: draft.put("text.centre", np.zeros(4, np.int32)),
     "norms": lambda draft: draft.put("segment0.semantic.inverse_norms", np.ones(4)),
     "places": lambda draft: draft.put("segment0.semantic.places", np.zeros(0, np.int32)),
     "words of a segment": lambda draft: draft.put_lines("segment0.semantic.vocabulary", [b"a"]),
@@ -568,6 +726,70 @@ def test_other_vectors_of_the_same_kind_mislead_and_nothing_else(forge: Forge) -
         assert 0 <= found.score <= 1 + 1e-9
         assert math.fsum(part.value for part in found.contributions) == pytest.approx(found.score, abs=1e-12)
     forge.lay_out(forge.model.draft())
+
+
+CENTRES: dict[str, Change] = {
+    "one off by one": put_centre(lambda old: old + (np.arange(len(old)) == 0).astype(np.int32)),
+    "nothing": put_centre(np.zeros_like),
+    "the other way round": put_centre(np.negative),
+    "as far out as may be": put_centre(lambda old: np.full_like(old, MOST)),
+    "as far out as may be below": put_centre(lambda old: np.full_like(old, -MOST)),
+    "a posting": lambda draft: draft.put(
+        "semantic.centre",
+        FINE
+        * draft.array("segment0.semantic.vectors")
+        .view(np.int8)[: len(draft.array("semantic.centre"))]
+        .astype(np.int32),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CENTRES)
+def test_another_centre_misleads_and_is_noticed_by_those_who_look(name: str, forge: Forge) -> None:
+    draft = forge.model.draft()
+    CENTRES[name](draft)
+    forge.lay_out(draft)
+    for engine in ("base", "fast"):
+        loaded = Matcher.load(forge.root, engine=engine)
+        for profile in (CV, SHORT, "bread"):
+            for found in loaded.recommend(profile, 20):
+                assert 0 <= found.score <= 1 + 1e-9
+                total = math.fsum(part.value for part in found.contributions)
+                assert total == pytest.approx(found.score, abs=1e-12)
+    base, fast = (Matcher.load(forge.root, engine=engine) for engine in ("base", "fast"))
+    assert [bits(one) for one in base.recommend_many([CV, SHORT, "bread"], 3)] == [
+        bits(one) for one in fast.recommend_many([CV, SHORT, "bread"], 3)
+    ]
+    [found] = verify_model(forge.root)
+    assert found.problems == ("semantic.centre: not the mean of the postings' vectors",)
+    renewed = Matcher.load(forge.root)
+    renewed.remove(["a"])
+    renewed.refit()  # learns it anew
+    assert centre_of(renewed).tolist() == plain_centre(renewed)
+    forge.lay_out(forge.model.draft())
+    [found] = verify_model(forge.root)
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("source", ["shipped", "postings", "encoder"])
+@pytest.mark.parametrize("size", ["fewer", "more"])
+def test_a_centre_of_other_dimensions_is_refused_though_there_are_no_postings(
+    source: str, size: str, tmp_path: Path
+) -> None:
+    Matcher.fit([], blocks=blocks(**options_of(source))).save(tmp_path / "honest")
+    folder = tmp_path / "honest" / "gen-00000001"
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    content = json.loads(files.pop("manifest.json"))["content"]
+    forge = Forge(tmp_path / "model", Model("none", files, content))
+    draft = forge.model.draft()
+    old = draft.array("semantic.centre")
+    draft.put("semantic.centre", old[: len(old) // 2] if size == "fewer" else np.tile(old, 2))
+    forge.lay_out(draft)
+    given = {"encoder": Letters()} if source == "encoder" else {}
+    with pytest.raises(ModelDamagedError if source != "encoder" else (ModelDamagedError, OptionError)):
+        Matcher.load(forge.root, **given)
+    forge.lay_out(forge.model.draft())
+    assert len(Matcher.load(forge.root, **given)) == 0
 
 
 def test_another_table_of_the_library_is_another_version(tmp_path: Path) -> None:
