@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from matcher import Matcher, ModelDamagedError, Posting
 from matcher.features import default_blocks
+from matcher.learning import prepare_blocks
 from matcher.merging import MISSING
 from matcher.persistence import read_snapshot, segment_files, write_snapshot
 from matcher.segments import Segment
@@ -89,7 +90,7 @@ def test_every_file_of_a_segment_is_its_own_or_of_the_generation() -> None:
             name for name in owners if name.startswith(f"segment{number}.")
         }
         segment = Segment.from_files(
-            {f"x{name}": array for name, array in own.items()}, "x", default_blocks()
+            {f"x{name}": array for name, array in own.items()}, "x", matcher._snapshot.blocks
         )
         assert segment.rows == matcher._snapshot.parts[number].segment.rows
     said = {name for name in files if name not in owners}
@@ -98,14 +99,15 @@ def test_every_file_of_a_segment_is_its_own_or_of_the_generation() -> None:
         *(
             f"segment{number}.{block}.{what}"
             for number in (0, 1)
-            for block in ("text", "hashtags")
+            for block in ("text", "hashtags", "title")
             for what in ("places", "inverse_norms")
         ),
         *(
             f"{block}.{what}"
-            for block in ("text", "hashtags")
+            for block in ("text", "hashtags", "title")
             for what in ("document_frequency", "vocabulary.txt", "vocabulary.offsets")
         ),
+        "semantic.centre",
     }
     assert segment_files(files, 2) == {}
 
@@ -129,6 +131,6 @@ def test_a_term_of_deleted_postings_alone_may_be_missing_where_others_have_it() 
 
 @pytest.mark.parametrize("note", [None, {}, {"changes": {"added": 3}, "text": "é", "list": [1, None, True]}])
 def test_notes_are_kept_and_mean_nothing(note: dict[str, Any] | None) -> None:
-    content, files, _ = write_snapshot(Snapshot.empty(default_blocks()), note)
+    content, files, _ = write_snapshot(Snapshot.empty(prepare_blocks(default_blocks(), [])), note)
     assert content.get("note") == note
     assert len(read_snapshot(content, files)) == 0
