@@ -287,6 +287,7 @@ def test_the_centre_is_the_mean_of_the_postings_held_and_learned_anew_by_fits_al
 def test_scores_are_cosines_of_what_sets_texts_apart_from_the_mean(source: str, engine: str) -> None:
     postings = make_postings(13, 70)
     matcher = Matcher.fit(postings[:50], blocks=[SemanticBlock(**options_of(source))], engine=engine)
+    alike = 0
     for renewed in (False, True):
         if renewed:
             matcher.add(postings[50:])
@@ -302,13 +303,14 @@ def test_scores_are_cosines_of_what_sets_texts_apart_from_the_mean(source: str, 
             for posting, score in found.items():
                 # A profile's numbers are rounded to one in 65,000.
                 assert score == pytest.approx(expected[posting] if weighed else 0.0, abs=2e-4)
-    assert max(expected.values()) > 0
+                alike += score > 0.1
+    assert alike > 20
 
 
 @pytest.mark.parametrize("engine", ["base", "fast"])
 def test_postings_that_are_the_mean_have_no_data(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where an agency posts one advert 50,000 times: nothing sets it apart, so its other blocks count."""
-    monkeypatch.setattr("matcher.dense.PRIOR_POSTINGS", 0)
+    monkeypatch.setattr("matcher.dense.PRIOR_POSTINGS", 1e-9)
     postings = [Posting(id=f"{number:02d}", title="Registered nurse") for number in range(20)]
     both = Matcher.fit(postings, blocks=[TextBlock(), SemanticBlock()], engine=engine)
     alone = Matcher.fit(postings, blocks=[TextBlock()], engine=engine)
@@ -761,7 +763,8 @@ def test_another_centre_misleads_and_is_noticed_by_those_who_look(name: str, for
         bits(one) for one in fast.recommend_many([CV, SHORT, "bread"], 3)
     ]
     [found] = verify_model(forge.root)
-    assert found.problems == ("semantic.centre: not the mean of the postings' vectors",)
+    [problem] = found.problems
+    assert problem.endswith("generation 2: semantic.centre: not the mean of the postings' vectors")
     renewed = Matcher.load(forge.root)
     renewed.remove(["a"])
     renewed.refit()  # learns it anew
