@@ -198,7 +198,7 @@ def _read(
         if segment is None or len(segment.blocks) != len(blocks):
             segment = Segment.from_files(files, f"segment{number}", blocks)
         parts.append(_read_part(segment, features, files, f"segment{number}"))
-    _check_dimensions(parts, features)
+    _check_dimensions(features)
     if type(content["is_fitted"]) is not bool:
         raise ModelDamagedError("manifest.json: is_fitted must be true or false")
     snapshot = Snapshot(tuple(features), tuple(parts), content["is_fitted"])
@@ -285,18 +285,13 @@ def _invert_norms(dense: DenseVectors, fitted: BlockFeatures) -> NDArray[np.floa
     return CentredVectors(dense.vectors, fitted.centre).invert_norms()
 
 
-def _check_dimensions(parts: list[Part], features: list[BlockFeatures]) -> None:
-    """Check that a block's vectors have the same number of dimensions in every segment, and in profiles."""
-    for number, fitted in enumerate(features):
-        if not isinstance(fitted.block, SemanticBlock):
+def _check_dimensions(features: list[BlockFeatures]) -> None:
+    """Check that profiles will have as many dimensions as the centre, which has those of the vectors held."""
+    for fitted in features:
+        if not isinstance(fitted.block, SemanticBlock) or fitted.centre is None:
             continue
-        encoder, name = fitted.block.encoder, fitted.block.name
-        for part in parts:
-            dense, first = (one.index.blocks[number].dense for one in (part, parts[0]))
-            size, wanted = (0 if one is None else one.vectors.shape[1] for one in (dense, first))
-            if size != wanted:
-                raise ModelDamagedError(f"{name}.vectors: {wanted} and {size} dimensions in one model")
-        if parts and encoder is not None and encoder.dimensions != wanted:
+        encoder, name, wanted = fitted.block.encoder, fitted.block.name, len(fitted.centre)
+        if encoder is not None and encoder.dimensions != wanted:
             kind = OptionError if fitted.block.vectors == "encoder" else ModelDamagedError
             raise kind(
                 f"{name}.vectors: the model's vectors have {wanted} dimensions, those of profiles would have "
