@@ -129,12 +129,14 @@ class PostingVectorizer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def _fit_counts(self, X: Iterable[Posting]) -> list[tuple[BlockFeatures, csr_matrix]]:  # noqa: N803
-        blocks = check_blocks(default_blocks() if self.blocks is None else self.blocks)
+        chosen = check_blocks(default_blocks() if self.blocks is None else self.blocks)
+        # Dense vectors have no terms, and their weight depends on the profile.
+        blocks = [block for block in chosen if not isinstance(block, SemanticBlock)]
+        if not any(block.weight > 0 for block in blocks):
+            raise OptionError("PostingVectorizer needs a block with terms and a weight above 0")
         postings = _check_documents(X, (Posting,))
         fitted = []
         for block in blocks:
-            if isinstance(block, SemanticBlock):
-                continue  # it has no terms, and its weight depends on the profile
             features, index = fit_block(block, postings)
             counts = index.by_posting
             shape = (len(postings), len(features.vocabulary))

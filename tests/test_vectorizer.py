@@ -21,7 +21,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.utils import estimator_checks
 
 from matcher import Matcher, OptionError, Posting, Profile
-from matcher.features import BLOCKS, HashtagBlock, TextBlock, posting_terms
+from matcher.features import BLOCKS, HashtagBlock, TextBlock, TitleBlock, default_blocks, posting_terms
 from matcher.semantic import SemanticBlock
 from matcher.tokens import split_in_python
 from matcher.vectorizer import PostingVectorizer
@@ -34,6 +34,14 @@ BOARD = [
     Posting(id="4", title="Cook", body="Bread"),
     Posting(id="5", title="C++ developer", body=".NET and SQL", hashtags=["c++", "sql"]),
 ]
+
+
+def with_terms(blocks: Any) -> list[Any]:
+    """Return the blocks that have terms, of the default ones for None."""
+    return [block for block in blocks or default_blocks() if not isinstance(block, SemanticBlock)]
+
+
+lists_with_terms = block_lists.filter(with_terms)
 
 
 # --- scikit-learn's contract ----------------------------------------------------------------------
@@ -143,7 +151,7 @@ def test_the_hashtag_block_is_tfidf_of_one_hots(board: list[Posting]):
 
 
 @settings(max_examples=40, deadline=None)
-@given(boards, block_lists)
+@given(boards, lists_with_terms)
 def test_rows_are_sparse_finite_and_as_long_as_the_weights_of_the_blocks_they_have(
     board: list[Posting], blocks: Any
 ):
@@ -163,11 +171,11 @@ def test_rows_are_sparse_finite_and_as_long_as_the_weights_of_the_blocks_they_ha
 
 
 @settings(max_examples=40, deadline=None)
-@given(full_boards, profiles, block_lists)
+@given(full_boards, profiles, lists_with_terms)
 def test_dot_products_are_the_matchers_scores_where_both_sides_have_every_block(
     board: list[Posting], profile: str, blocks: Any
 ):
-    matcher = Matcher.fit(board, blocks=blocks)
+    matcher = Matcher.fit(board, blocks=with_terms(blocks))
     vectorizer = PostingVectorizer(blocks)
     rows, query = vectorizer.fit_transform(board).toarray(), vectorizer.transform([profile]).toarray()[0]
     learned = vectorizer.features_
@@ -187,7 +195,7 @@ def test_postings_profiles_and_texts_mix():
 
 
 def test_the_order_of_blocks_is_canonical_and_a_block_may_weigh_0():
-    one, other = PostingVectorizer([HashtagBlock(), TextBlock()]), PostingVectorizer()
+    one, other = PostingVectorizer([TitleBlock(), HashtagBlock(), TextBlock()]), PostingVectorizer()
     assert (one.fit_transform(BOARD) != other.fit_transform(BOARD)).nnz == 0
     unweighted = PostingVectorizer([TextBlock(0.0), HashtagBlock()]).fit_transform(BOARD)
     tags = PostingVectorizer([HashtagBlock()]).fit_transform(BOARD)
@@ -238,6 +246,18 @@ def test_only_postings_profiles_and_texts_can_be_transformed(documents: Any):
     vectorizer = PostingVectorizer().fit(BOARD)
     with pytest.raises(OptionError):
         vectorizer.transform(documents)
+
+
+def test_dense_vectors_are_left_out():
+    one, other = PostingVectorizer([SemanticBlock(), TextBlock()]), PostingVectorizer([TextBlock()])
+    assert (one.fit_transform(BOARD) != other.fit_transform(BOARD)).nnz == 0
+    assert (one.transform(["night nurse"]) != other.transform(["night nurse"])).nnz == 0
+
+
+@pytest.mark.parametrize("blocks", [[SemanticBlock()], [TextBlock(0.0), SemanticBlock()]], ids=len)
+def test_dense_vectors_alone_are_an_option_error(blocks: Any):
+    with pytest.raises(OptionError, match="needs a block with terms"):
+        PostingVectorizer(blocks).fit(BOARD)
 
 
 @pytest.mark.parametrize(
