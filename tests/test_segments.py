@@ -82,4 +82,4 @@ def test_progress_counts_postings_of_each_block() -> None:
     stages: list[tuple[str, int, int]] = []
     Segment.from_postings(BOARD, default_blocks(), progress=lambda *stage: stages.append(stage))
     ends = [stage for stage in stages if stage[1] == stage[2]]
-    assert ends == [("counting text", 3, 3), ("counting hashtags", 3, 3)]
+    assert ends == [(f"counting {name}", 3, 3) for name in ("text", "hashtags", "title", "semantic")]
