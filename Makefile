@@ -25,16 +25,19 @@ model: $(VENV)/demo.stamp
 bench: judged speed
 
 judged: $(VENV)/demo.stamp
-	$(BIN)/python benchmarks/judged_cvs.py
+	$(BIN)/python -m benchmarks.judged_cvs
 
 # Beside named peers at 10,000 postings made from seeds/; docs/performance.md has other sizes.
 speed: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/speed.py 10000
 
-# How well postings are ranked, on public judged sets in the folder SOURCE; rewrites docs/quality.md.
+# How well postings are ranked, on public judged sets in the folder SOURCE and on the judged CVs; rewrites the
+# tables of docs/quality.md. Takes some twenty minutes.
 SOURCE ?= ../shared/data
 quality: $(VENV)/bench.stamp
 	$(BIN)/python -m benchmarks.quality $(SOURCE) --write docs/quality.md
+	$(BIN)/python -m benchmarks.judged_cvs --write docs/quality.md
+	$(BIN)/python -m benchmarks.block_options $(SOURCE) --write docs/quality.md
 
 $(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -452,7 +452,7 @@ def main() -> None:
 
 def show_section(document: Path | None, name: str, content: str) -> None:
     """Print a section, and write it to a document if there is one."""
-    print(f"\n{name}: {content}", flush=True)
+    print(f"\n{name}\n\n{content}", flush=True)
     if document:
         write_section(document, name, content)
 
