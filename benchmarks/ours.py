@@ -14,8 +14,12 @@ from matcher import Matcher, Posting, Profile
 from matcher.base import Query
 from matcher.counts import BlockIndex
 from matcher.engines import fast_is_installed
-from matcher.features import TextBlock
+from matcher.features import HashtagBlock, TextBlock
 from matcher.learning import fit_block
+
+
+WORDS_AND_TAGS = (TextBlock(0.7), HashtagBlock(0.3))
+"""What the peers can be compared with; `blocks.py` measures what the other blocks cost."""
 
 
 class MatcherBuilder:
@@ -25,7 +29,7 @@ class MatcherBuilder:
         self.postings = [Posting.from_record(record) for record in read_records(corpus, count)]
 
     def build(self, folder: Path) -> None:
-        self.matcher = Matcher.fit(self.postings, threads=2, engine="fast")
+        self.matcher = Matcher.fit(self.postings, blocks=WORDS_AND_TAGS, threads=2, engine="fast")
 
     def save(self, folder: Path) -> dict[str, Any]:
         self.matcher.save(folder)

@@ -8,10 +8,10 @@ and the cosine of both is an exact integer divided by two square roots.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,10 @@ _LARGEST_PRODUCT: Final = 2**31 - 1
 
 _ROWS: Final = 2048
 """Rows that are multiplied together: as float32 they stay in the second-level cache."""
+
+_EXACT_ROWS: Final = 512
+_MOST_EXACT: Final = 1_024
+"""Rows whose sums are exact in float32, and dimensions up to which products are."""
 
 _UNIT_ROUNDOFF: Final = 2.0**-24
 
@@ -152,12 +156,11 @@ class DenseVectors:
         >>> DenseVectors.from_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).add_up()
         (array([ 76, 102]), 1)
         """
-        vectors = self.vectors if rows is None else self.vectors[rows]
-        known = sum(
-            int(np.count_nonzero(vectors[first : first + _ROWS].any(axis=1)))
-            for first in range(0, len(vectors), _ROWS)
-        )
-        return vectors.sum(axis=0, dtype=np.int64), known
+        total, known = np.zeros(self.vectors.shape[1], np.int64), 0
+        for part, _ in _exact_parts(self.vectors if rows is None else self.vectors[rows]):
+            total += part.sum(axis=0).astype(np.int64)
+            known += int(np.count_nonzero(np.einsum("rd,rd->r", part, part)))
+        return total, known
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -192,15 +195,16 @@ class CentredVectors:
         >>> (CentredVectors(vectors, np.zeros(2, np.int32)).invert_norms() * FINE).round(6)
         array([0.2, 0. ])
         """
-        squares = np.empty(len(self.vectors), np.int64)
-        products = np.empty(len(self.vectors), np.int64)
-        wide = self.centre.astype(np.float64)
-        for first in range(0, len(self.vectors), _ROWS):
-            some = slice(first, first + _ROWS)
-            part = self.vectors[some].astype(np.int32)
-            np.einsum("rd,rd->r", part, part, out=squares[some])
-            # Whole numbers below 2**53: exact in any order.
-            products[some] = np.einsum("rd,d->r", self.vectors[some].astype(np.float64), wide)
+        squares, products = np.empty((2, len(self.vectors)), np.int64)
+        # Digits of the centre, so that products with each are exact in whatever order they are summed.
+        high, low = np.divmod(self.centre, FINE)
+        for part, some in _exact_parts(self.vectors):
+            squares[some] = np.einsum("rd,rd->r", part, part)
+            products[some] = FINE * np.einsum("rd,d->r", part, high.astype(part.dtype)).astype(np.int64)
+            products[some] += np.einsum("rd,d->r", part, (low - FINE // 2).astype(part.dtype)).astype(
+                np.int64
+            )
+            products[some] += FINE // 2 * part.sum(axis=1).astype(np.int64)
         centre = self.centre.astype(np.int64)
         distances = FINE * FINE * squares - 2 * FINE * products + int(centre @ centre)
         least = LEAST_DISTANCE * FINE * length_of_postings(len(self.centre))
@@ -282,6 +286,21 @@ class CentredVectors:
         centre = self.centre.astype(np.float64)
         length = float(np.sqrt(centre @ centre))
         return estimation_error(len(centre)) * (1.0 + length * float(inverse_norms.max(initial=0.0)))
+
+
+def _exact_parts(
+    vectors: NDArray[np.int8],
+) -> Iterator[tuple[NDArray[np.floating[Any]], slice]]:
+    """Yield rows as floats, some at a time, in which sums of their products are exact.
+
+    Whole numbers below ``2**24`` are, in float32: up to 1,024 products of two numbers up to 128.
+    """
+    kind = np.float32 if vectors.shape[1] <= _MOST_EXACT else np.float64
+    room = np.empty((min(_EXACT_ROWS, len(vectors)), vectors.shape[1]), kind)
+    for first in range(0, len(vectors), _EXACT_ROWS):
+        part = vectors[first : first + _EXACT_ROWS]
+        np.copyto(room[: len(part)], part)
+        yield room[: len(part)], slice(first, first + len(part))
 
 
 def learn_centre(sums: NDArray[np.int64], known: int, expected: NDArray[np.float64]) -> NDArray[np.int32]:

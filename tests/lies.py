@@ -6,17 +6,27 @@ import json
 import pickle
 import random
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from matcher.dense import FINE, LARGEST, learn_centre
+from matcher.encoding import COMMON_SHARE
+from matcher.word_vectors import WordVectors
 from tests.hostile_models import Draft, Model, npy
 from tests.mutant_files import copy_prefix
 from tests.mutants import Mutant
 
-BLOCKS = ("text", "hashtags")
+SEMANTIC = "semantic"
+
+
+def blocks_of(draft: Draft, *, counted: bool = False) -> list[str]:
+    """Return the names of the blocks; of those that count terms alone, when asked for."""
+    names = [entry["settings"]["name"] for entry in draft.content["blocks"]]
+    return [name for name in names if not counted or name != SEMANTIC]
 
 
 def segments_of(draft: Draft) -> list[str]:
@@ -31,13 +41,16 @@ def held(draft: Draft) -> int:
 
 
 def agree(draft: Draft, *, fitted: bool = True) -> None:
-    """Make the number of postings in the manifest that of the segments, and the frequencies too."""
+    """Make the number of postings in the manifest that of the segments, and what is learned too."""
     draft.content["postings"] = held(draft)
     if not fitted:
         return
     for entry in draft.content["blocks"]:
         entry["postings"] = draft.content["postings"]
         name = entry["settings"]["name"]
+        if name == SEMANTIC:
+            agree_about_the_centre(draft, entry["settings"]["vectors"])
+            continue
         total = np.zeros(len(draft.array(f"{name}.document_frequency")) + 1, np.int64)
         for segment in segments_of(draft):
             starts = draft.array(f"{segment}.{name}.by_posting.starts")
@@ -47,6 +60,35 @@ def agree(draft: Draft, *, fitted: bool = True) -> None:
                 np.subtract.at(frequency, columns[starts[row] : starts[row + 1]], 1)
             np.add.at(total, draft.array(f"{segment}.{name}.places"), frequency)
         draft.put(f"{name}.document_frequency", total[:-1])
+
+
+def agree_about_the_centre(draft: Draft, source: str) -> None:
+    """Make the centre the mean of the vectors of the postings that are held."""
+    size = len(draft.array(f"{SEMANTIC}.centre"))
+    kept = [np.zeros((0, size), np.int8)]
+    for segment in segments_of(draft):
+        rows = rows_of(draft, segment)
+        kept.append(np.delete(rows, draft.array(f"{segment}.deleted"), axis=0))
+    rows = np.concatenate(kept)
+    sums = rows.sum(axis=0, dtype=np.int64)
+    words = sum_of_shipped() if source == "shipped" else sum_of_rows(draft.array(f"{SEMANTIC}.vectors"), size)
+    expected = COMMON_SHARE * words / (np.linalg.norm(words) or 1.0)
+    draft.put(f"{SEMANTIC}.centre", learn_centre(sums, np.count_nonzero(rows.any(axis=1)), expected))
+
+
+def rows_of(draft: Draft, segment: str) -> np.ndarray:
+    """Return the dense vectors of a segment, shape (postings, dimensions)."""
+    stored = draft.array(f"{segment}.{SEMANTIC}.vectors").view(np.int8)
+    return stored.reshape(len(draft.array(f"{segment}.postings.posted")), -1)
+
+
+def sum_of_rows(stored: np.ndarray, size: int) -> np.ndarray:
+    return stored.view(np.int8).reshape(-1, size).sum(axis=0, dtype=np.int64)
+
+
+@cache
+def sum_of_shipped() -> np.ndarray:
+    return WordVectors.shipped().vectors.sum(axis=0, dtype=np.int64)
 
 
 # --- the same matrix twice, or not ------------------------------------------------------------------
@@ -97,7 +139,8 @@ def change_norms(segment: str, block: str, change: Callable[[np.ndarray], np.nda
 
 
 def set_weights(weights: tuple[Any, Any], draft: Draft) -> None:
-    for entry, weight in zip(draft.content["blocks"], weights, strict=True):
+    """Give blocks these weights by turns."""
+    for entry, weight in zip(draft.content["blocks"], cycle(weights), strict=False):
         entry["settings"]["weight"] = weight
 
 
@@ -119,6 +162,66 @@ WEIGHTS = [
     (0.0, 0.0),
     (-0.0, -0.0),
 ]
+
+# --- dense vectors ----------------------------------------------------------------------------------
+
+MOST = FINE * LARGEST
+
+
+def change_centre(change: Callable[[np.ndarray], np.ndarray], draft: Draft) -> None:
+    draft.put(f"{SEMANTIC}.centre", change(draft.array(f"{SEMANTIC}.centre")))
+
+
+def centre_is_a_posting(segment: str, row: int, steps: int, draft: Draft) -> None:
+    """Let the centre be a posting's vector, or so near that it has data or none: then nothing sets it apart."""
+    centre = FINE * rows_of(draft, segment)[row].astype(np.int32)
+    centre[0] += steps * FINE if centre[0] < 0 else -steps * FINE
+    draft.put(f"{SEMANTIC}.centre", centre)
+
+
+def change_rows(
+    segment: str, change: Callable[[np.ndarray], np.ndarray], draft: Draft, *, agreed: bool
+) -> None:
+    rows = change(rows_of(draft, segment))
+    draft.put(f"{segment}.{SEMANTIC}.vectors", np.ascontiguousarray(rows).reshape(-1).view(np.uint8))
+    if agreed:
+        agree(draft)
+
+
+CENTRES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "zero": np.zeros_like,
+    "reversed": lambda centre: centre[::-1],
+    "negated": np.negative,
+    "one off": lambda centre: centre + (np.arange(len(centre)) == len(centre) // 2).astype(np.int32),
+    "largest": lambda centre: np.full_like(centre, MOST),
+    "least": lambda centre: np.full_like(centre, -MOST),
+    "largest and least": lambda centre: np.where(np.arange(len(centre)) % 2, MOST, -MOST).astype(np.int32),
+    "larger than any": lambda centre: np.full_like(centre, MOST + 1),
+    "less than any": lambda centre: np.full_like(centre, -MOST - 1),
+    "as large as a number": lambda centre: np.full_like(centre, 2**31 - 1),
+    "a number too few": lambda centre: centre[:-1],
+    "a number too many": lambda centre: np.append(centre, np.int32(0)),
+    "nothing": lambda centre: centre[:0],
+    "one number": lambda centre: centre[:1],
+    "too many numbers": lambda centre: np.zeros(4097, np.int32),
+    "of 64 bits": lambda centre: centre.astype(np.int64),
+    "of floats": lambda centre: centre.astype(np.float64),
+}
+ROWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "zero": np.zeros_like,
+    "reversed": lambda rows: rows[::-1],
+    "negated": np.negative,
+    "alike": lambda rows: np.repeat(rows[:1], len(rows), axis=0),
+    "as long as can be": lambda rows: np.full_like(rows, LARGEST),
+    "opposites": lambda rows: np.where(np.arange(len(rows))[:, None] % 2, rows[:1], -rows[:1]),
+    "of one number": lambda rows: (
+        (np.arange(rows.size) % rows.shape[1] == 0).reshape(rows.shape) * np.int8(1)
+    ),
+    "of half the dimensions": lambda rows: rows[:, : rows.shape[1] // 2],
+    "of twice the dimensions": lambda rows: np.tile(rows, 2),
+    "a row too few": lambda rows: rows[:-1],
+    "a row too many": lambda rows: np.concatenate([rows, rows[:1]]),
+}
 
 # --- postings ---------------------------------------------------------------------------------------
 
@@ -241,11 +344,11 @@ def drop_block(block: str, with_files: bool, draft: Draft) -> None:
             del draft.files[name]
 
 
-def exchange_blocks(parts: tuple[str, ...], draft: Draft) -> None:
+def exchange_blocks(pair: tuple[str, str], parts: tuple[str, ...], draft: Draft) -> None:
     """Give the files of one block to the other, all or some parts of them."""
     files = dict(draft.files)
     for name, data in files.items():
-        for one, other in (BLOCKS, BLOCKS[::-1]):
+        for one, other in (pair, pair[::-1]):
             if f".{one}." in f".{name}" and any(part in name for part in parts):
                 draft.files[name.replace(f"{one}.", f"{other}.")] = data
                 target = name.replace(f"{one}.", f"{other}.")
@@ -285,12 +388,13 @@ WITNESS = "executed"
 def mutants_of_lies(model: Model, rng: random.Random) -> Iterator[Mutant]:
     draft = model.draft()
     segments, fitted = segments_of(draft), draft.content["is_fitted"]
+    blocks, counted = blocks_of(draft), blocks_of(draft, counted=True)
 
     def lie(label: str, change: Callable[..., Any], *arguments: Any, **named: Any) -> Mutant:
         return Mutant("lies", label, partial(change, *arguments, **named))
 
     for segment in segments:
-        for block in BLOCKS:
+        for block in counted:
             for order in ("by_posting", "by_term"):
                 for what in ("columns", "counts", "rows", "lengths", "first rows"):
                     for _ in range(5):
@@ -307,6 +411,13 @@ def mutants_of_lies(model: Model, rng: random.Random) -> Iterator[Mutant]:
                 yield lie(f"{segment}.{block} places elsewhere {seed}", place_elsewhere, segment, block, seed)
                 yield lie(f"{segment}.{block} terms hidden {seed}", hide_terms, segment, block, seed)
         rows = len(draft.array(f"{segment}.postings.posted"))
+        for label, change in ROWS.items() if SEMANTIC in blocks else ():
+            for agreed in (True, False):
+                label_of_both = f"{segment} vectors {label}{', agreed' * agreed}"
+                yield lie(label_of_both, change_rows, segment, change, agreed=agreed)
+        for row in range(rows) if SEMANTIC in blocks else ():
+            for steps in (0, 1, 2, 3, 6, 60):
+                yield lie(f"centre {steps} from {segment}:{row}", centre_is_a_posting, segment, row, steps)
         for _ in range(15):
             some = sorted(rng.sample(range(rows), rng.randrange(rows + 1)))
             yield lie(f"{segment} deleted {some}", delete_rows, segment, some, fitted=fitted)
@@ -319,7 +430,9 @@ def mutants_of_lies(model: Model, rng: random.Random) -> Iterator[Mutant]:
                 for with_record in (True, False):
                     label = f"{segment}:{row} is {new!r:.20}{' in its record' * with_record}"
                     yield lie(label, rename_id, segment, row, new, with_record)
-    for block in BLOCKS if segments else ():
+    for label, change in CENTRES.items() if SEMANTIC in blocks else ():
+        yield lie(f"centre {label}", change_centre, change)
+    for block in counted if segments else ():
         terms = len(draft.lines(f"{block}.vocabulary"))
         for position in range(terms):
             yield lie(f"{block} forgets {position}", forget, block, position, fitted=fitted)
@@ -350,7 +463,7 @@ def mutants_of_lies(model: Model, rng: random.Random) -> Iterator[Mutant]:
                 yield lie(label, drop_segment, number, with_files, fitted=fitted)
     if len(segments) > 1:
         yield lie("segments exchanged", exchange_segments)
-    for block in BLOCKS:
+    for block in blocks:
         for with_files in (True, False):
             yield lie(f"without {block}, files left: {not with_files}", drop_block, block, with_files)
     for parts in (
@@ -361,7 +474,8 @@ def mutants_of_lies(model: Model, rng: random.Random) -> Iterator[Mutant]:
         ("inverse_norms",),
         ("by_posting", "by_term"),
     ):
-        yield lie(f"blocks exchanged: {parts}", exchange_blocks, parts)
+        for pair in pairwise(counted):
+            yield lie(f"blocks {pair} exchanged: {parts}", exchange_blocks, pair, parts)
     for fitted_too in (True, False):
         yield lie(f"is_fitted {fitted_too}", set_content, {"is_fitted": fitted_too})
     for note in (

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from matcher import Matcher, Posting, Recommendation, Recommendations
+from matcher.analyzer import analyze
 from matcher.boosts import Featured, Freshness
 from matcher.dense import LEAST_DISTANCE, length_of_postings, quantise_profiles
-from matcher.features import posting_terms
+from matcher.features import FeatureBlock, TitleBlock, posting_terms
 from matcher.learning import BlockFeatures
 from matcher.semantic import SemanticBlock, encoder_of
 from matcher.text import posting_text
@@ -108,11 +109,24 @@ def slow_cosine(
     lengths = [math.sqrt(sum(value * value for value in side)) for side in (ours, theirs)]
     if lengths[1] <= LEAST_DISTANCE * scale or not lengths[0]:
         return None
-    kept = (fitted.block.fading / (fitted.block.fading + asked.words)) ** 2 * asked.known / asked.words
-    levels = [quarter / 32 / 2**octave for octave in range(11) for quarter in (32, 27, 23, 19)]
-    share = max((level for level in levels if level <= kept), default=0.0)
+    share = slow_share(fitted.block.fading, asked.words, asked.known)
     product = sum(value * other for value, other in zip(ours, theirs, strict=True))
     return max(0.0, product / lengths[0] / lengths[1]), share
+
+
+def slow_share(fading: float, words: int, known: int) -> float:
+    """Return what of a weight that fades counts for a profile of so many words."""
+    kept = (fading / (fading + words)) ** 2 * known / words
+    levels = [part / 32 / 2**octave for octave in range(11) for part in (32, 27, 23, 19)]
+    return max((level for level in levels if level <= kept), default=0.0)
+
+
+def slow_part(block: FeatureBlock, profile: str) -> float:
+    """Return what of a block's weight counts for a profile that has terms in it."""
+    if not isinstance(block, TitleBlock):
+        return 1.0
+    words = len(set(analyze(profile)))
+    return slow_share(block.fading, words, words)
 
 
 def slow_centre(fitted: BlockFeatures, postings: Sequence[Posting]) -> list[int]:
@@ -151,8 +165,9 @@ def slow_score(features: Sequence[BlockFeatures], profile: str, posting: Posting
         norms = [math.sqrt(math.fsum(value**2 for value in side.values())) for side in (ours, theirs)]
         if all(norms):
             dot = math.fsum(value * theirs.get(term, 0.0) for term, value in ours.items())
-            total += fitted.block.weight * dot / norms[0] / norms[1]
-            weight += fitted.block.weight
+            part = fitted.block.weight * slow_part(fitted.block, profile)
+            total += part * dot / norms[0] / norms[1]
+            weight += part
     return total / weight if weight else 0.0
 
 

@@ -41,7 +41,7 @@ from matcher.recommendation import Contribution
 from matcher.semantic import SemanticBlock
 from matcher.strings import StringTable
 from matcher.titles import TitleBlock
-from tests.likeness import slow_centre, slow_cosine
+from tests.likeness import slow_centre, slow_cosine, slow_part
 from tests.strategies import (
     TAGS,
     WORDS,
@@ -101,8 +101,9 @@ def reference_scores(
         counter = CountVectorizer(analyzer=list, vocabulary=list(vocabulary))
         rows = normalize(counter.transform(documents).toarray() * idf)
         if query.any():
-            sums += block.weight * (rows @ query)
-            totals += block.weight * rows.any(axis=1)
+            weight = block.weight * slow_part(block, profile)
+            sums += weight * (rows @ query)
+            totals += weight * rows.any(axis=1)
     scores = np.divide(sums, totals, out=np.zeros(len(board)), where=totals > 0)
     return {posting.id: float(score) for posting, score in zip(board, scores, strict=True)}
 
