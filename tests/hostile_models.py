@@ -85,7 +85,7 @@ LATER = [
         posted=datetime(2026, 5, 1, tzinfo=UTC),
         featured=1,
     ),
-    Posting(id="g", title="Midwife", body="Nurse of the young; ward work", hashtags=["care", "ward"]),
+    Posting(id="g", title="Midwife, nights", body="Nurse of the young; ward work", hashtags=["care", "ward"]),
     Posting(id="z", title="Baker of bread", body="Bread, bread, cakes", hashtags=["bread", "bakery"]),
 ]
 

@@ -17,6 +17,7 @@ import matcher
 from matcher import Matcher, ModelDamagedError, ModelError, ModelSchemaError, Posting
 from matcher.boosts import Featured, Freshness
 from matcher.counts import LARGEST_COUNT, LARGEST_INVERSE_NORM, LEAST_INVERSE_NORM
+from matcher.dense import FINE, LARGEST
 from matcher.features import HashtagBlock, TextBlock
 from matcher.filters import FILTERS
 from matcher.report import describe_model
@@ -473,6 +474,13 @@ VALUES = {
         "the next term's": lambda array: np.where(array >= 0, array + 1, -1).astype(np.int32),
         "all the first": np.zeros_like,
     },
+    "vectors": {"below -127": put(0, 128), "below -127 at the end": put(-1, 128)},
+    "centre": {
+        "beyond the largest": put(0, LARGEST * FINE + 1),
+        "beyond the least": put(-1, -LARGEST * FINE - 1),
+        "highest": put(-1, 2**31 - 1),
+        "lowest": put(0, -(2**31)),
+    },
     "posted": {
         "after the calendar": put(0, 253_402_300_800_000),
         "before the calendar": put(0, -62_135_596_800_001),
@@ -714,7 +722,7 @@ def test_weights_of_other_postings_are_refused_where_they_must_not_be(forges, la
 
 
 def test_a_word_that_was_not_learned_is_refused_where_all_must_be(fitted):
-    for block in ("text", "hashtags"):
+    for block in ("text", "hashtags", "title"):
         draft = fitted.model.draft()
         forget(block, 2, draft, fitted=True)
         assert "differ from the postings" in str(outcome(fitted, draft))
