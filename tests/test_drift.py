@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
@@ -26,6 +26,8 @@ counts = st.integers(0, 40)
 
 
 @given(st.lists(st.tuples(counts, counts), min_size=1, max_size=6), st.integers(40, 60), st.integers(40, 99))
+@example([(0, 0)], 51, 54)
+@example([(17, 18)], 51, 54)
 def test_g2_is_that_of_scipy_and_signed(pairs, postings_before, postings_after):
     before, after = np.array(pairs, np.int64).T
     ratios = log_likelihood_ratio(before, after, postings_before, postings_after)

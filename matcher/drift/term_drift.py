@@ -74,8 +74,9 @@ def log_likelihood_ratio(
             quotient = np.divide(here, expected, out=np.ones(len(before)), where=here > 0)
             ratio += here * np.log(quotient)
     # Rounding leaves traces of either sign where nothing changed.
-    ratio = np.maximum(2 * ratio, 0)
-    return np.where(after * postings_before >= before * postings_after, ratio, -ratio) + 0.0
+    change = after * postings_before - before * postings_after
+    signed: NDArray[np.float64] = np.maximum(2 * ratio, 0) * np.sign(change) + 0.0
+    return signed
 
 
 class _Side(NamedTuple):
