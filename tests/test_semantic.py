@@ -6,6 +6,8 @@ import dataclasses
 import hashlib
 import json
 import math
+import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -26,9 +28,10 @@ from matcher.titles import TitleBlock
 from matcher.tokens import split_in_python
 from matcher.verification import verify_model
 from matcher.word_vectors import WordVectors
-from tests.batches import judge_apart, tally
-from tests.hostile_models import CV, MORE, POSTINGS, Draft, Forge, Model, make_model
-from tests.judging import BAD, REFUSED
+from tests.batches import judge_apart, make_mutants, tally
+from tests.hostile_models import CV, FITS, MORE, POSTINGS, Draft, Forge, Model, make_model
+from tests.judging import BAD, REFUSED, SAME
+from tests.lies import agree, mutants_of_lies
 from tests.likeness import bits
 from tests.running import ENVIRONMENT, assert_clean_failure, run, succeed
 
@@ -811,6 +814,44 @@ def test_another_table_of_the_library_is_another_version(tmp_path: Path) -> None
     [found] = verify_model(tmp_path)
     assert "word vectors" in found.problems[0]
     assert issubclass(ModelSchemaError, ModelError)
+
+
+@pytest.mark.parametrize("name", [name for name in FITS if name != "stale"])
+def test_who_lies_consistently_knows_what_agrees(name: str) -> None:
+    draft = make_model(name).draft()
+    agree(draft)
+    assert draft.content == make_model(name).content
+    for array in make_model(name).arrays:
+        assert np.array_equal(draft.array(array), make_model(name).draft().array(array))
+    for mutant in mutants_of_lies(make_model(name), random.Random(1)):
+        if "vectors" in mutant.label or "centre" in mutant.label or "weights" in mutant.label:
+            mutant.change(make_model(name).draft())  # a lie that cannot be told would be judged as none
+
+
+def find_lies(name: str, words: str) -> list[int]:
+    return [
+        number
+        for number, mutant in enumerate(make_mutants(name, 5, 0))
+        if mutant.kind == "lies" and re.search(words, mutant.label)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "count"),
+    [
+        ("semantic", r"^centre \w+ ?\w* ?\w* ?\w*$|^segment0 vectors", 30),
+        ("renewed", r"^segment[01] vectors .*agreed", 6),
+        ("renewed", r"^centre (0|3|60) from segment[01]:[01]$", 6),
+        ("stale", r"^centre |segment1 vectors (alike|zero)", 6),
+        ("empty", r"^centre", 12),
+    ],
+)
+def test_lies_about_vectors_are_refused_or_harmless(name: str, words: str, count: int) -> None:
+    chosen = find_lies(name, words)[:count]
+    assert len(chosen) == count
+    judged = list(judge_apart(name, 5, 0, chosen))
+    assert [one for one in judged if one.outcome == BAD] == []
+    assert SAME not in {one.outcome for one in judged}
 
 
 def test_every_mutant_of_a_model_with_vectors_is_refused_or_harmless() -> None:
