@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.judged_cvs import CVS, by_matcher, measure, read_seeds
 from benchmarks.quality import (
+    DEEPEST,
     TASKS,
     default_without,
     format_gain,
@@ -158,9 +159,12 @@ def board_of(name: str, source: Path, only: str = "") -> Board:
         queries = {key: query for key, query in task.queries.items() if query.part == only}
         task = dataclasses.replace(task, queries=queries)
     first = task.measures[0]
+    task = dataclasses.replace(task, measures=(first,))
+    _, cut, depth = first.partition("@")
 
     def measure_blocks(blocks: Sequence[FeatureBlock]) -> dict[str, np.ndarray]:
-        values = measure_rankings(task, rank_task(task, blocks))
+        rankings = rank_task(task, blocks, deepest=int(depth) if cut else DEEPEST)
+        values = measure_rankings(task, rankings)
         return {
             f"{name}{', ' * bool(part)}{part}: {first}": values_in(task, values, first, part)
             for part in parts

@@ -10,7 +10,7 @@ mistakes, not fine tuning.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +79,7 @@ def measure(scorer: Scorer, judged: Sequence[JudgedCV]) -> np.ndarray:
 
 
 def make_variants(postings: Sequence[Posting]) -> dict[str, Scorer]:
-    """Return what is measured on the judged CVs, by name."""
-    # Every other posting loses its tags, to see what a missing block should count.
-    half = [
-        posting if number % 2 else Posting.from_record(posting.to_record() | {"hashtags": []})
-        for number, posting in enumerate(postings)
-    ]
+    """Return scikit-learn, each block alone, the default and the default less some, by name."""
     blocks = {
         "matcher, text alone": [TextBlock(1.0)],
         "matcher, hashtags alone": [HashtagBlock(1.0)],
@@ -95,32 +90,45 @@ def make_variants(postings: Sequence[Posting]) -> dict[str, Scorer]:
         "matcher, without title": default_without("title"),
         "matcher, without hashtags": default_without("hashtags"),
         DEFAULT: list(default_blocks()),
-        "default, hashtags weigh 0.1": [*default_without("hashtags"), HashtagBlock(0.1)],
-        "default, hashtags weigh 0.6": [*default_without("hashtags"), HashtagBlock(0.6)],
-        "default, plain one-hots": [*default_without("hashtags"), HashtagBlock(idf=False)],
     }
+    fitted = {name: by_matcher(Matcher.fit(postings, blocks=chosen)) for name, chosen in blocks.items()}
+    return {BASELINE: by_scikit_learn(postings)} | fitted
+
+
+def make_hashtag_variants(postings: Sequence[Posting]) -> dict[str, Scorer]:
+    """Return words and hashtags in several shares, by name, and what a missing block may count."""
+    # Every other posting loses its tags.
+    half = [
+        posting if number % 2 else Posting.from_record(posting.to_record() | {"hashtags": []})
+        for number, posting in enumerate(postings)
+    ]
     variants = {BASELINE: by_scikit_learn(postings)}
-    variants |= {name: by_matcher(Matcher.fit(postings, blocks=chosen)) for name, chosen in blocks.items()}
-    untagged = Matcher.fit(half, blocks=[TextBlock(0.7), HashtagBlock(0.3)])
-    name = "text 0.7, hashtags 0.3, every other posting without tags"
+    for share in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0):
+        blocks = (TextBlock(1 - share), HashtagBlock(share))
+        variants[f"hashtags weigh {share:g}"] = by_matcher(Matcher.fit(postings, blocks=blocks))
+    plain = (TextBlock(0.7), HashtagBlock(0.3, idf=False))
+    variants["hashtags 0.3, plain one-hots"] = by_matcher(Matcher.fit(postings, blocks=plain))
+    untagged = Matcher.fit(half, blocks=(TextBlock(0.7), HashtagBlock(0.3)))
+    name = "every other posting without tags"
     variants[f"{name}: renormalised"] = by_matcher(untagged)
     variants[f"{name}: missing = 0"] = by_matcher(untagged, missing_counts_as_zero=True)
     return variants
 
 
-def measure_variants(postings: Sequence[Posting], judged: Sequence[JudgedCV]) -> str:
+def measure_variants(variants: Mapping[str, Scorer], judged: Sequence[JudgedCV]) -> str:
     """Return the table of the judged CVs."""
-    measured = {name: measure(scorer, judged) for name, scorer in make_variants(postings).items()}
+    measured = {name: measure(scorer, judged) for name, scorer in variants.items()}
+    references = [name for name in (BASELINE, DEFAULT) if name in measured]
     rows = []
     for name, values in measured.items():
         first = f"{int(values[:, 2].sum())}/{len(values)}"
         gains = [
             "-" if name == reference else format_gain(values[:, 0], measured[reference][:, 0])
-            for reference in (BASELINE, DEFAULT)
+            for reference in references
         ]
         rows.append([name, format_mean(values[:, 0]), f"{values[:, 1].mean():.2f}", first, *gains])
     headings = ["variant", "nDCG@10", "fit of 3", "first fits"]
-    return table([*headings, f"nDCG@10, gain over {BASELINE}", "nDCG@10, gain over the default"], rows)
+    return table([*headings, *(f"nDCG@10, gain over {name}" for name in references)], rows)
 
 
 def is_german(text: str) -> bool:
@@ -137,7 +145,8 @@ def measure_languages(postings: Sequence[Posting], judged: Sequence[JudgedCV]) -
     untitled = [Posting.from_record(posting.to_record() | {"title": ""}) for posting in postings]
     titled = [posting for posting in postings if posting.title]
     cvs, titles = [], []
-    for blocks in (default_without("title", "semantic"), default_blocks()):
+    weak = [*default_without("semantic"), SemanticBlock(1.0)]
+    for blocks in (default_without("title", "semantic"), weak, default_blocks()):
         cvs.append(measure(by_matcher(Matcher.fit(postings, blocks=blocks)), judged)[:, 0])
         scorer = by_matcher(Matcher.fit(untitled, blocks=blocks))
         asked = [(rank(scorer, Profile(posting.title)), {posting.id: 1}) for posting in titled]
@@ -152,10 +161,11 @@ def measure_languages(postings: Sequence[Posting], judged: Sequence[JudgedCV]) -
     rows = []
     for what, (german, values) in measured.items():
         for language, some in (("English", ~np.array(german)), ("German", np.array(german))):
-            before, after = (one[some] for one in values)
-            means = [f"{before.mean():.3f}", f"{after.mean():.3f}"]
-            rows.append([f"{language} {what}", f"{len(before)}", *means, format_gain(after, before)])
-    return table(["queries and measure", "queries", "without title and semantic", "default", "gain"], rows)
+            before, less, after = (one[some] for one in values)
+            means = [f"{one.mean():.3f}" for one in (before, less, after)]
+            rows.append([f"{language} {what}", f"{some.sum()}", *means, format_gain(after, before)])
+    headings = ["without title and semantic", "semantic weighs 1", "default", "gain of the default"]
+    return table(["queries and measure", "queries", *headings], rows)
 
 
 def read_seeds() -> list[Posting]:
@@ -170,7 +180,8 @@ def main() -> None:
     options = parser.parse_args()
     postings, judged = read_seeds(), read_judgements(CVS / "judgements.json")
     sizes = f"{len(judged)} judged CVs, {len(postings)} postings"
-    show_section(options.write, "judged", f"{sizes}\n\n{measure_variants(postings, judged)}")
+    show_section(options.write, "judged", f"{sizes}\n\n{measure_variants(make_variants(postings), judged)}")
+    show_section(options.write, "hashtags", measure_variants(make_hashtag_variants(postings), judged))
     show_section(options.write, "languages", measure_languages(postings, judged))
 
 

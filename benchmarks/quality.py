@@ -268,7 +268,9 @@ def by_bm25(task: Task) -> Rankings:
     return rank_by_scores(task, score)
 
 
-def by_matcher(task: Task, blocks: Sequence[FeatureBlock] | None = None) -> Rankings:
+def by_matcher(
+    task: Task, blocks: Sequence[FeatureBlock] | None = None, *, deepest: int = DEEPEST
+) -> Rankings:
     """The library, with its default blocks unless others are given."""
     # Learned from all documents, as the others do; a group is what is left of them.
     postings = [Posting(id=key, title=title, body=body) for key, (title, body) in task.documents.items()]
@@ -280,7 +282,7 @@ def by_matcher(task: Task, blocks: Sequence[FeatureBlock] | None = None) -> Rank
             continue
         matcher = fitted.snapshot()
         matcher.remove([key for key in task.documents if key not in ids])
-        found = matcher.recommend_many([query.text for query in asked.values()], k=DEEPEST)
+        found = matcher.recommend_many([query.text for query in asked.values()], k=deepest)
         for name, ranking in zip(asked, found, strict=True):
             rankings[name] = [item.posting.id for item in ranking]
     return rankings
