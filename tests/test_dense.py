@@ -66,7 +66,7 @@ KINDS = [BaseEngine, FastEngine, Pruning, PruningInVain, AmongFew]
 
 # --- whole numbers ------------------------------------------------------------------------------------
 
-sizes = st.one_of(st.sampled_from([1, 2, 3, 15, 16, 17, 64, 256, 517, 4095, 4096]), st.integers(1, 300))
+sizes = st.one_of(st.sampled_from([1, 2, 3, 15, 16, 17, 64, 256, 517, 1024, 1025, 4096]), st.integers(1, 300))
 
 
 def random_rows(seed: int, count: int, size: int) -> np.ndarray:
@@ -249,7 +249,7 @@ def test_a_sign_is_right_where_rounding_hides_it(half: int, with_centre: bool) -
     assert sum(is_wrong) > 10
 
 
-@pytest.mark.parametrize("size", [1, 2, 16, 256, 516, 517, 518, 1000, 4095, MOST_DIMENSIONS])
+@pytest.mark.parametrize("size", [1, 2, 16, 256, 516, 517, 518, 1023, 1024, 1025, MOST_DIMENSIONS])
 def test_products_of_extreme_vectors_fit_32_bits(size: int) -> None:
     most = int(quantise_profiles(np.ones((1, size)))[0, 0])
     signs = np.where(np.arange(size) % 2, -1, 1)
@@ -340,6 +340,31 @@ def test_a_centre_is_the_mean_and_what_is_expected_counts_for_a_thousand(
         exact = FINE * (total + whole * Fraction(prior)) / (known + PRIOR_POSTINGS)
         exact = max(Fraction(-FINE * LARGEST), min(Fraction(FINE * LARGEST), exact))
         assert abs(found - exact) <= Fraction(1, 2) + Fraction(1, 10**6)
+
+
+@pytest.mark.parametrize("count", [511, 512, 513, 1_025, 2_600])
+@pytest.mark.parametrize("size", [3, 1_024, 1_025])
+def test_sums_and_norms_of_many_extreme_rows_are_exact(count: int, size: int) -> None:
+    rng = np.random.default_rng(count)
+    vectors = np.full((count, size), 127, np.int8)
+    vectors[rng.random(count) < 0.1] = 0
+    vectors[rng.random(count) < 0.1, ::2] = -127
+    vectors[rng.random(count) < 0.1] = 126
+    wide = vectors.astype(np.int64)
+    gone = np.flatnonzero(rng.random(count) < 0.9)
+    for rows in (None, gone, gone[:0]):
+        some = wide if rows is None else wide[rows]
+        sums, known = DenseVectors(vectors).add_up(rows)
+        assert sums.tolist() == some.sum(axis=0).tolist()
+        assert known == int(some.any(axis=1).sum())
+    least = LEAST_DISTANCE * FINE * length_of_postings(size)
+    for centre in (np.full(size, FINE * LARGEST), np.full(size, -FINE * LARGEST + 1), FINE * wide[-1] - 129):
+        found = CentredVectors(vectors, centre.astype(np.int32)).invert_norms()
+        squares = ((FINE * wide - centre) ** 2).sum(axis=1).tolist()
+        assert found.tolist() == [
+            1.0 / math.sqrt(square) if known and square > least * least else 0.0
+            for square, known in zip(squares, wide.any(axis=1).tolist(), strict=True)
+        ]
 
 
 def test_a_few_postings_tell_little_of_the_mean_and_many_tell_it() -> None:
