@@ -317,7 +317,7 @@ def test_what_a_model_does_not_mention_is_off_whatever_the_default(monkeypatch: 
 
 
 def test_a_model_from_before_there_were_options_opens_with_all_of_them_off() -> None:
-    content, files, _ = write_snapshot(Snapshot.fit(COMMON, default_blocks()))
+    content, files, _ = write_snapshot(Snapshot.fit(COMMON, [TextBlock(), HashtagBlock()]))
     content["blocks"] = [
         {"postings": 60, "settings": {"weight": 0.7, "name": "text"}},
         {"postings": 60, "settings": {"weight": 0.3, "idf": True, "name": "hashtags"}},

@@ -324,7 +324,7 @@ def test_info_tells_what_a_model_holds():
     assert described["postings"] == 4
     assert described["generation"] == 1
     assert described["posted"] == ["2025-10-09", "2026-03-01"]
-    assert [block["name"] for block in described["blocks"]] == ["text", "hashtags"]
+    assert [block["name"] for block in described["blocks"]] == ["text", "hashtags", "title", "semantic"]
 
 
 def test_info_without_a_model_offers_only_options_that_it_has(tmp_path, monkeypatch):

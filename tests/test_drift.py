@@ -18,7 +18,7 @@ from matcher.drift.report import DriftReport, JudgedDrift, ProbeDrift
 from matcher.drift.term_changes import PostingName
 from matcher.drift.term_drift import LEAST_G2, LEAST_POSTINGS, compare_block, log_likelihood_ratio
 from matcher.evaluate import JudgedCV, ndcg, rank_biased_overlap
-from matcher.features import HashtagBlock, TextBlock, posting_terms
+from matcher.features import HashtagBlock, TextBlock, TitleBlock, posting_terms
 from matcher.sources import Rejected
 from tests.strategies import full_boards, postings, sentences
 
@@ -60,7 +60,7 @@ def frequencies(block, board):
 @settings(deadline=None)
 @given(full_boards, full_boards)
 def test_terms_are_those_counted_in_plain_python(first, second):
-    for block in (TextBlock(0.7), HashtagBlock(0.3)):
+    for block in (TextBlock(), HashtagBlock(), TitleBlock()):
         matchers = [Matcher.fit(board) for board in (first, second)]
         drift = compare_block(*matchers, block.name, most=1000)
         before, after = frequencies(block, first), frequencies(block, second)
@@ -176,6 +176,13 @@ OLD = [Posting(id="1", title="Cook"), Posting(id="2", title="Nurse"), Posting(id
 NEW = [*OLD[1:], Posting(id="4", title="Chef cook")]
 
 
+def recommended(matcher, text):
+    """Return the ids of postings that share something with a text; the nurse's comes first."""
+    ids = [item.posting.id for item in matcher.recommend(text) if item.score > 0]
+    assert ids[0] == "2"
+    return ids
+
+
 def test_probes_are_compared_by_what_is_recommended():
     before, after = Matcher.fit(OLD), Matcher.fit(NEW)
     report = measure_drift(before, after, changes=Changes(("4",), (), ("1",)), probes=PROBES, k=2)
@@ -202,23 +209,22 @@ def test_probes_are_compared_by_what_is_recommended():
 
 def test_nothing_to_compare_is_no_overlap():
     before, after = Matcher.fit(OLD), Matcher.fit(NEW)
-    report = measure_drift(before, after, changes=Changes(), probes={"pilot.md": "pilot", **PROBES})
-    assert report.probes[0] == ProbeDrift("pilot.md", None)
+    report = measure_drift(before, after, changes=Changes(), probes={"none.md": "zzyzx", **PROBES})
+    assert report.probes[0] == ProbeDrift("none.md", None)
     assert report.overlap == pytest.approx(sum(probe.overlap for probe in report.probes[1:]) / 2)
     # All that was recommended is gone: that is the largest drift there is.
     emptied = measure_drift(before, Matcher.fit([]), changes=Changes(), probes=PROBES)
     assert emptied.drift == 1
-    assert [name.id for name in emptied.probes[1].left] == ["2"]
+    assert [name.id for name in emptied.probes[1].left] == recommended(before, PROBES["nurse.txt"])
 
 
 def test_a_first_training_has_no_drift():
-    report = measure_drift(
-        Matcher.fit([]), Matcher.fit(OLD), changes=Changes(added=("1", "2", "3")), probes=PROBES
-    )
+    after = Matcher.fit(OLD)
+    report = measure_drift(Matcher.fit([]), after, changes=Changes(added=("1", "2", "3")), probes=PROBES)
     assert (report.postings_before, report.postings_after) == (0, 3)
     assert (report.overlap, report.drift) == (None, None)
     assert [probe.overlap for probe in report.probes] == [None, None]
-    assert [name.id for name in report.probes[1].entered] == ["2"]
+    assert [name.id for name in report.probes[1].entered] == recommended(after, PROBES["nurse.txt"])
     text = report.blocks[0]
     assert [(change.term, change.g2) for change in text.new] == [
         ("chef", 0.0),
