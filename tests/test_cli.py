@@ -177,6 +177,8 @@ def test_json_is_one_array_with_the_documented_keys_and_contributions_that_sum_t
     assert {part["block"] for entry in found for part in entry["contributions"]} == {
         "text",
         "hashtags",
+        "title",
+        "semantic",
         "featured",
         "freshness",
     }
