@@ -231,15 +231,19 @@ def _encode_profiles(
 
 def _read_centre(files: Mapping[str, NDArray[np.generic]], name: str) -> NDArray[np.int32]:
     centre = files[f"{name}.centre"]
-    most = FINE * LARGEST
-    if (
-        centre.dtype != np.int32
-        or centre.ndim != 1
-        or not 1 <= len(centre) <= MOST_DIMENSIONS
-        or not np.all((centre >= -most) & (centre <= most))  # type: ignore[operator]
-    ):
+    if not _is_centre(centre):
+        most = FINE * LARGEST
         raise ModelDamagedError(f"{name}.centre: expected whole numbers from -{most} to {most}")
     return centre  # type: ignore[return-value]
+
+
+def _is_centre(array: NDArray[Any]) -> bool:
+    return bool(
+        array.dtype == np.int32
+        and array.ndim == 1
+        and 1 <= len(array) <= MOST_DIMENSIONS
+        and np.all((array >= -FINE * LARGEST) & (array <= FINE * LARGEST))
+    )
 
 
 def _count_positions(
