@@ -855,10 +855,10 @@ def test_lies_about_vectors_are_refused_or_harmless(name: str, words: str, count
 
 
 def test_the_judge_notices_when_nobody_checks_the_centre() -> None:
-    chosen = find_lies("semantic", "^centre as large as a number$")
+    chosen = find_lies("renewed", "^centre as large as a number$")
     assert len(chosen) == 1
     for checks, outcome in ((["matcher.learning:_is_centre"], BAD), ([], REFUSED)):
-        assert [one.outcome for one in judge_apart("semantic", 5, 0, chosen, checks)] == [outcome]
+        assert [one.outcome for one in judge_apart("renewed", 5, 0, chosen, checks)] == [outcome]
 
 
 def test_every_mutant_of_a_model_with_vectors_is_refused_or_harmless() -> None:
