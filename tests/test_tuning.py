@@ -257,6 +257,27 @@ def test_what_is_planted_is_found(planted):
     assert len(tuning.folds) == 50
 
 
+@pytest.mark.parametrize("planted_in", ["title", "semantic"])
+def test_what_is_planted_in_one_of_the_default_blocks_is_found(planted_in):
+    draw = random.Random(0)
+    trades = "nurse cook driver baker welder teacher plumber lawyer painter farmer".split()
+    board = [
+        Posting(
+            id=f"p{number:02}",
+            title=" ".join(draw.sample(trades, 2)),
+            body=" ".join(draw.sample(trades, 4)),
+            hashtags=draw.sample(trades, 2),
+        )
+        for number in range(40)
+    ]
+    cvs = {f"cv{number:02}": " ".join(draw.sample(trades, 4)) for number in range(FEWEST_CVS)}
+    matcher = Matcher.fit(board)
+    tuning = tune(matcher, cvs, judge_by(matcher, dict.fromkeys(NAMES, 0) | {planted_in: 1}, cvs))
+    assert tuning.is_better
+    assert tuning.chosen.keys() == tuning.default.keys() == set(NAMES)
+    assert tuning.chosen[planted_in] > 0.8 * math.fsum(tuning.chosen.values())
+
+
 def test_the_figures_are_those_of_the_measures(planted, monkeypatch):
     matcher, cvs, grades = planted
     monkeypatch.setattr("matcher.tuning.DEALINGS", 2)
