@@ -14,6 +14,7 @@ from matcher import Contribution, Matcher, Posting, Recommendation
 from matcher.changes import Changes
 from matcher.drift.report import DriftReport, JudgedDrift, ProbeDrift
 from matcher.drift.term_changes import BlockDrift, PostingName, TermChange
+from matcher.features import HashtagBlock, TextBlock, TitleBlock
 from matcher.report import (
     describe_model,
     printable,
@@ -22,7 +23,9 @@ from matcher.report import (
     render_model,
     render_recommendations,
 )
+from matcher.semantic import SemanticBlock
 from matcher.sources import Rejected
+from matcher.word_vectors import WordVectors
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -212,7 +215,8 @@ def test_describe_model_counts_what_is_in_it():
         ),
         Posting(id="3", body="cook"),
     ]
-    assert describe_model(Matcher.fit(postings)) == {
+    blocks = [TextBlock(0.7), HashtagBlock(0.3), TitleBlock(0.2), SemanticBlock(2.0)]
+    assert describe_model(Matcher.fit(postings, blocks=blocks)) == {
         "generation": 0,
         "postings": 3,
         "fitted": True,
@@ -222,8 +226,15 @@ def test_describe_model_counts_what_is_in_it():
         "locations": 1,
         "posted": ["2025-01-09", "2026-03-01"],
         "blocks": [
-            {"name": "text", "weight": 0.7, "features": 2},
-            {"name": "hashtags", "weight": 0.3, "features": 1},
+            {"name": "text", "weight": 0.7, "features": 2, "dimensions": 0},
+            {"name": "hashtags", "weight": 0.3, "features": 1, "dimensions": 0},
+            {"name": "title", "weight": 0.2, "features": 2, "dimensions": 0},
+            {
+                "name": "semantic",
+                "weight": 2.0,
+                "features": 0,
+                "dimensions": WordVectors.shipped().dimensions,
+            },
         ],
     }
 
