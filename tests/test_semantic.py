@@ -23,6 +23,7 @@ from matcher.dense import FINE, LARGEST, length_of_postings, quantise_profiles
 from matcher.encoding import WordEncoder
 from matcher.errors import ModelError
 from matcher.features import HashtagBlock, TextBlock
+from matcher.recommendation import Contribution, Recommendation
 from matcher.semantic import MOST_PAIRS, OTHER_WORDS, SemanticBlock, encoder_of
 from matcher.titles import TitleBlock
 from matcher.tokens import split_in_python
@@ -888,3 +889,12 @@ def test_no_postings_at_all_are_stored_and_loaded(source: str, tmp_path: Path) -
     assert len(loaded.recommend(CV)) == len(POSTINGS)
     loaded.save(tmp_path)
     assert state(Matcher.load(tmp_path, **given)) == state(loaded)
+
+
+def test_a_remainder_of_other_words_is_no_reason() -> None:
+    parts = (
+        Contribution("semantic", OTHER_WORDS, 0.5),
+        Contribution("semantic", "nurse ~ midwife", 0.3),
+        Contribution("text", "ward", 0.1),
+    )
+    assert Recommendation(1, 0.9, Posting(id="1"), parts).why(2) == "nurse ~ midwife, ward"
