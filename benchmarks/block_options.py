@@ -84,7 +84,7 @@ SETS = ("job_titles", "skills", "cvs")
 CHOSEN_ON = {"job_titles": "development", "skills": "house", "cvs": ""}
 """Parts of the sets that choices were made on, beside the judged CVs."""
 
-PLANTED = (("any", 0), ("any", 1), ("any", 2), ("any", 3), ("asked", 2), ("asked", 5))
+PLANTED = (("any", 0), ("any", 3), ("asked", 2), ("asked", 5))
 """Whose tags are planted, and how many on each posting: any posting's, or those that the judged CVs name."""
 SEEDS = range(5)
 
