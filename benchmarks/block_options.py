@@ -80,7 +80,7 @@ FIELDS: Mapping[str, Options] = {
 }
 """Options of what only the judged CVs of this project have: titles beside bodies, summaries, hashtags."""
 
-SETS = ("job_titles", "skills", "cvs")
+SETS = ("job_titles", "skills", "job_views", "cvs")
 CHOSEN_ON = {"job_titles": "development", "skills": "house", "cvs": ""}
 """Parts of the sets that choices were made on, beside the judged CVs."""
 
