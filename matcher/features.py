@@ -107,7 +107,9 @@ class FeatureBlock(Protocol):
     def name_contributions(
         self, terms: Sequence[str], values: Sequence[float], query: BlockQuery, posting: Posting
     ) -> list[tuple[str, float]]:
-        """Return what a person reads of contributions: a label and a value each, all above 0.
+        """Return what a person reads of contributions: a label and a value each.
+
+        Values are above 0, but for what the block `semantic` subtracts.
 
         A contribution may become several, whose values sum to its own; of one posting, a single one may.
 

@@ -283,7 +283,7 @@ def prepare_blocks(
             table = learn_word_vectors(index.by_posting, features.vocabulary, features.term_weights)
             prepared.append(block.with_encoder(WordEncoder.from_table(table)))
         elif block.vectors == "shipped":
-            prepared.append(block.with_encoder(WordEncoder.from_table(WordVectors.shipped())))
+            prepared.append(block.with_encoder(shipped_encoder(WordVectors.shipped().identity)))
         else:
             prepared.append(block.with_encoder(encoder_of(block)))
     return prepared

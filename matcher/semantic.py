@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -250,8 +251,11 @@ def encoder_of(block: SemanticBlock) -> TextEncoder:
     return shipped_encoder(block.identity)
 
 
+@cache
 def shipped_encoder(identity: str) -> WordEncoder:
     """Return the encoder of the table that comes with the library, which is loaded when first used.
+
+    One for all: what it makes of the table is made once.
 
     Raises
     ------
