@@ -136,7 +136,7 @@ def _total_weights(
     """
     totals: NDArray[np.float64] = np.zeros(0)
     for block, part in zip(blocks, present, strict=True):
-        share = (block.inverse_norms[rows] > 0) * (block.weight * part)
+        share = (block.inverse_norms[rows] > 0) * _weigh(block, part, rows)
         totals = totals + share if len(totals) else share.astype(np.float64)
     return totals
 
@@ -163,9 +163,15 @@ def _shares(
     """Return, for each block, weight / total weight of `rows`."""
     totals = _total_weights(blocks, present, rows)
     return [
-        np.divide(block.weight * part, totals, out=np.zeros(len(totals)), where=totals > 0)
+        np.divide(_weigh(block, part, rows), totals, out=np.zeros(len(totals)), where=totals > 0)
         for block, part in zip(blocks, present, strict=True)
     ]
+
+
+def _weigh(block: BlockIndex, part: float, rows: NDArray[np.int64] | slice) -> NDArray[np.float64] | float:
+    """Return a block's weight for `rows`, `part` of it counting for the query."""
+    weight = block.weight * part
+    return weight if block.shares is None else weight * block.shares[rows]
 
 
 def _dense_shares(blocks: Sequence[BlockIndex], present: Sequence[float]) -> NDArray[np.float64]:

@@ -90,6 +90,8 @@ class BlockIndex:
         ``1 / |posting|`` with the term weights applied; 0 for a posting without data in this block.
     dense : CentredVectors, optional
         The postings' vectors, for a block that has those instead of terms.
+    shares : ndarray of float64, shape (postings,), optional
+        What of the block's weight counts for each posting, 0 to 1; all of it for None.
     """
 
     weight: float
@@ -97,6 +99,7 @@ class BlockIndex:
     by_term: Counts
     inverse_norms: NDArray[np.float64]
     dense: CentredVectors | None = None
+    shares: NDArray[np.float64] | None = None
 
     @classmethod
     def from_counts(

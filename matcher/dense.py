@@ -54,6 +54,8 @@ _LARGEST_PRODUCT: Final = 2**31 - 1
 _ROWS: Final = 2048
 """Rows that are multiplied together: as float32 they stay in the second-level cache."""
 
+_WHOLE: Final = 255
+
 _EXACT_ROWS: Final = 512
 _MOST_EXACT: Final = 1_024
 """Rows whose sums are exact in float32, and dimensions up to which products are."""
@@ -69,6 +71,8 @@ class DenseVectors:
     ----------
     vectors : ndarray of int8, shape (postings, dimensions)
         From -127 to 127; all 0 for a posting without data.
+    known : ndarray of uint8, shape (postings,), optional
+        What share of a posting's words the vector stands for, in 255ths; all of them for None.
 
     Examples
     --------
@@ -78,6 +82,18 @@ class DenseVectors:
     """
 
     vectors: NDArray[np.int8]
+    known: NDArray[np.uint8] | None = None
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """What share of each posting's words its vector stands for, 0 to 1; shape (postings,).
+
+        Examples
+        --------
+        >>> DenseVectors(np.eye(2, dtype=np.int8), np.array([255, 51], np.uint8)).shares
+        array([1. , 0.2])
+        """
+        return np.ones(len(self)) if self.known is None else self.known / _WHOLE
 
     @classmethod
     def from_rows(cls, rows: NDArray[np.float64]) -> DenseVectors:
@@ -101,7 +117,12 @@ class DenseVectors:
         array([[  0, 127],
                [127,   0]], dtype=int8)
         """
-        return cls(np.concatenate([part.vectors[rows] for part, rows in zip(parts, kept, strict=True)]))
+        pairs = list(zip(parts, kept, strict=True))
+        known = [part.known[rows] for part, rows in pairs if part.known is not None]
+        return cls(
+            np.concatenate([part.vectors[rows] for part, rows in pairs]),
+            np.concatenate(known) if len(known) == len(pairs) else None,
+        )
 
     def take(self, rows: NDArray[np.int64]) -> DenseVectors:
         """Return some rows.
@@ -111,7 +132,7 @@ class DenseVectors:
         >>> DenseVectors.from_rows(np.eye(2)).take(np.array([1])).vectors
         array([[  0, 127]], dtype=int8)
         """
-        return DenseVectors(self.vectors[rows])
+        return DenseVectors(self.vectors[rows], None if self.known is None else self.known[rows])
 
     @classmethod
     def from_files(cls, files: Mapping[str, NDArray[np.generic]], name: str, rows: int) -> DenseVectors:
@@ -136,7 +157,10 @@ class DenseVectors:
         vectors = stored.view(np.int8).reshape(rows, size)
         if (rows and not 1 <= size <= MOST_DIMENSIONS) or np.any(vectors == -LARGEST - 1):
             raise ModelDamagedError(f"{name}.vectors: expected {rows} rows of numbers from -127 to 127")
-        return cls(vectors)
+        known = files[f"{name}.known"]
+        if known.dtype != np.uint8 or known.shape != (rows,):
+            raise ModelDamagedError(f"{name}.known: expected {rows} numbers from 0 to {_WHOLE}")
+        return cls(vectors, known)  # type: ignore[arg-type]
 
     def to_files(self, name: str) -> dict[str, NDArray[np.generic]]:
         """Return the array by file name.
@@ -144,9 +168,12 @@ class DenseVectors:
         Examples
         --------
         >>> list(DenseVectors.from_rows(np.eye(2)).to_files("semantic"))
-        ['semantic.vectors']
+        ['semantic.vectors', 'semantic.known']
         """
-        return {f"{name}.vectors": np.ascontiguousarray(self.vectors).reshape(-1).view(np.uint8)}
+        return {
+            f"{name}.vectors": np.ascontiguousarray(self.vectors).reshape(-1).view(np.uint8),
+            f"{name}.known": np.full(len(self), _WHOLE, np.uint8) if self.known is None else self.known,
+        }
 
     def add_up(self, rows: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int64], int]:
         """Return the sum of `rows` (all for None), and how many of them have data.

@@ -14,10 +14,9 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.counts import Counts
 from matcher.dense import MOST_DIMENSIONS, quantise_postings, to_unit
 from matcher.errors import OptionError
-from matcher.strings import Found, StringTable
+from matcher.strings import Found
 from matcher.tokens import Splitter, Tokens, split_in_python
 from matcher.word_vectors import WordVectors
 
@@ -79,6 +78,9 @@ class TextEncoder(Protocol):
 
     def encode_postings(self, texts: Sequence[str], split: Splitter) -> NDArray[np.int8]:
         """Return the directions of postings' texts in whole numbers, shape (texts, dimensions)."""
+
+    def share_known(self, texts: Sequence[str], split: Splitter) -> NDArray[np.uint8]:
+        """Return what share of the words of postings' texts their vectors stand for, in 255ths."""
 
     def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
         """Return profiles as vectors; `tokens` are those of the texts."""
@@ -182,34 +184,23 @@ class WordEncoder:
             encoded[first : first + _TEXTS] = self._add_up(starts, words, counts)
         return encoded
 
-    def encode_counts(
-        self, vocabulary: StringTable, by_posting: Counts, *, compiled: bool = False
-    ) -> NDArray[np.int8] | None:
-        """Return the vectors of postings whose words are counted already; None when phrases count as well.
-
-        The same as `encode_postings` of their texts, in a quarter of the time.
+    def share_known(self, texts: Sequence[str], split: Splitter) -> NDArray[np.uint8]:
+        """Return what share of its different words each text's vector stands for, in 255ths.
 
         Examples
         --------
         >>> encoder = WordEncoder.from_table(WordVectors.from_arrays(["cook"], [[3, 0]]))
-        >>> counts = Counts(np.array([0, 1]), np.array([1], np.int32), np.array([2], np.uint8))
-        >>> encoder.encode_counts(StringTable.from_strings(["a", "cook"]), counts)
-        array([[127,   0]], dtype=int8)
+        >>> encoder.share_known(["A cook in Bern", "Pilot"], split_in_python)
+        array([128,   0], dtype=uint8)
         """
-        if self.table.longest > 1:
-            return None
-        places = self.table.words.find_lines(vocabulary.to_lines(), compiled=compiled)
-        rows = len(by_posting.starts) - 1
-        encoded = np.zeros((rows, self.dimensions), np.int8)
-        for first in range(0, rows, _TEXTS):
-            starts = by_posting.starts[first : first + _TEXTS + 1]
-            entries = slice(starts[0], starts[-1])
-            words = places[by_posting.columns[entries]]
-            known = words >= 0
-            starts = np.concatenate([[0], np.cumsum(known)])[starts - starts[0]]
-            counts = np.minimum(by_posting.counts[entries][known], MOST_REPEATS).astype(np.int32)
-            encoded[first : first + _TEXTS] = self._add_up(starts, words[known], counts)
-        return encoded
+        shares = np.zeros(len(texts), np.uint8)
+        for first in range(0, len(texts), _TEXTS):
+            tokens = split(texts[first : first + _TEXTS])
+            _, owners, _ = _count(self.table.find(tokens), len(self.table))
+            known = np.bincount(owners, minlength=len(tokens.bounds) - 1)
+            words = np.maximum(np.maximum(_count_distinct(tokens), known), 1)
+            shares[first : first + _TEXTS] = np.rint(255 * known / words)
+        return shares
 
     def _add_up(
         self, starts: NDArray[np.int64], words: NDArray[np.int64], counts: NDArray[np.int32]
@@ -352,6 +343,19 @@ class ForeignEncoder:
             vectors[np.array(_count_distinct(split(some))) == 0] = 0
             parts.append(vectors)
         return np.concatenate(parts)
+
+    def share_known(self, texts: Sequence[str], split: Splitter) -> NDArray[np.uint8]:
+        """Return that all of each text is known.
+
+        Examples
+        --------
+        >>> class Ones:
+        ...     def encode(self, texts):
+        ...         return [[1.0, 1.0] for text in texts]
+        >>> ForeignEncoder(Ones()).share_known(["Cook"], split_in_python)
+        array([255], dtype=uint8)
+        """
+        return np.full(len(texts), 255, np.uint8)
 
     def encode_profiles(self, texts: Sequence[str], tokens: Tokens) -> list[EncodedProfile]:
         """Return profiles as vectors; a profile without words has none.

@@ -446,7 +446,7 @@ def default_blocks() -> tuple[FeatureBlock, ...]:
     Examples
     --------
     >>> [(block.name, block.weight) for block in default_blocks()]
-    [('text', 0.7), ('hashtags', 0.3), ('title', 0.5), ('semantic', 5.0)]
+    [('text', 0.7), ('hashtags', 0.3), ('title', 0.5), ('semantic', 2.0)]
     """
     return tuple(kind() for kind in BLOCKS.values())
 

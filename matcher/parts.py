@@ -115,9 +115,10 @@ class Part:
         """
         blocks = []
         for number, (counted, fitted, place) in enumerate(zip(segment.blocks, features, places, strict=True)):
-            centred = None
+            centred, shares = None, None
             if counted.dense is not None and fitted.centre is not None:
                 centred = CentredVectors(counted.dense.vectors, fitted.centre)
+                shares = counted.dense.shares
             if inverse_norms is not None:
                 inverse = inverse_norms[number]
             elif centred is not None:
@@ -125,7 +126,7 @@ class Part:
             else:
                 weights = np.append(fitted.term_weights, 0.0)[place]  # what is missing weighs nothing
                 inverse = invert_norms(counted.counts.by_posting, weights, compiled=compiled)
-            blocks.append(BlockIndex(float(fitted.block.weight), *counted.counts, inverse, centred))
+            blocks.append(BlockIndex(float(fitted.block.weight), *counted.counts, inverse, centred, shares))
         return cls(segment, tuple(places), deleted, Index(tuple(blocks), segment.rows))
 
     @property

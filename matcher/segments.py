@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from matcher.catalogue import Catalogue
 from matcher.counts import BlockCounts, Counts
 from matcher.dense import DenseVectors
-from matcher.encoding import WordEncoder
-from matcher.features import FeatureBlock, TextBlock
+from matcher.features import FeatureBlock
 from matcher.posting import Posting
 from matcher.semantic import SemanticBlock, encoder_of
 from matcher.strings import StringTable, gather
@@ -157,10 +156,7 @@ class Segment:
         for block in blocks:
             documents = _reporting(postings, f"counting {block.name}", progress)
             if isinstance(block, SemanticBlock):
-                words = next(
-                    (one for one, other in zip(counted, blocks, strict=False) if _counts_words(other)), None
-                )
-                counted.append(_encode(block, documents, words, compiled=compiled))
+                counted.append(_encode(block, documents, compiled=compiled))
                 continue
             part = count_documents(
                 documents, block.posting_content, block.counting, compiled=compiled, threads=threads
@@ -217,29 +213,15 @@ class Segment:
         return files
 
 
-def _counts_words(block: FeatureBlock) -> bool:
-    """Return whether a block counts every word of a posting's text, as often as it occurs."""
-    return isinstance(block, TextBlock) and all(
-        getattr(block, name) == off for name, off in block.OFF.items()
-    )
-
-
-def _encode(
-    block: SemanticBlock, postings: Iterable[Posting], words: SegmentBlock | None, *, compiled: bool
-) -> SegmentBlock:
-    """Return the vectors of postings; `words` are their words, where a block has counted them."""
+def _encode(block: SemanticBlock, postings: Iterable[Posting], *, compiled: bool) -> SegmentBlock:
     encoder, split = encoder_of(block), split_compiled if compiled else split_in_python
-    if words is not None and isinstance(encoder, WordEncoder):
-        encoded = encoder.encode_counts(words.vocabulary, words.counts.by_posting, compiled=compiled)
-        if encoded is not None:
-            for _ in postings:  # they report
-                pass
-            return SegmentBlock.of_vectors(DenseVectors(encoded))
-    parts = [np.zeros((0, encoder.dimensions), np.int8)]
+    vectors, known = [np.zeros((0, encoder.dimensions), np.int8)], [np.zeros(0, np.uint8)]
     iterator = iter(postings)
     while some := list(islice(iterator, POSTINGS_AT_ONCE)):
-        parts.append(encoder.encode_postings([block.posting_content(posting) for posting in some], split))
-    return SegmentBlock.of_vectors(DenseVectors(np.concatenate(parts)))
+        texts = [block.posting_content(posting) for posting in some]
+        vectors.append(encoder.encode_postings(texts, split))
+        known.append(encoder.share_known(texts, split))
+    return SegmentBlock.of_vectors(DenseVectors(np.concatenate(vectors), np.concatenate(known)))
 
 
 def _reporting(

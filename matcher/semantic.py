@@ -41,9 +41,11 @@ fitted on, or an object of the caller's."""
 
 @dataclass(frozen=True, slots=True)
 class SemanticBlock:
-    """Dense vectors of whole texts, compared by the cosine of what sets them apart from the mean posting.
+    """Dense vectors of profiles and titles, compared by the cosine of what sets them apart from the mean.
 
-    Below 0 counts as 0.
+    Below 0 counts as 0. A title says what a posting is; vectors of whole adverts are vague, and those of
+    adverts in a language that is hardly known stand for a few chance words. (Where there is no title, the text
+    stands in.) The weight counts by the share of the title's words that have a vector.
 
     Short profiles say little, and a synonym missed is a match missed; in a whole CV the right words occur
     anyway, and sums of many words are all alike. So the block's weight falls with the number of distinct
@@ -71,7 +73,7 @@ class SemanticBlock:
     0.25
     """
 
-    weight: float = 5.0
+    weight: float = 2.0
     fading: float = 30.0
     vectors: str = "shipped"
     identity: str = ""
@@ -145,14 +147,17 @@ class SemanticBlock:
         return TermCounts()
 
     def posting_content(self, posting: Posting) -> str:
-        """Return title, summary and body as text.
+        """Return the title; summary and body where there is none.
 
         Examples
         --------
-        >>> SemanticBlock().posting_content(Posting(id="1", title="Koch", body="**Bern**"))
-        'Koch\\nBern\\n'
+        >>> block = SemanticBlock()
+        >>> block.posting_content(Posting(id="1", title="Koch", body="**Bern**"))
+        'Koch'
+        >>> block.posting_content(Posting(id="1", body="**Bern**")).strip()
+        'Bern'
         """
-        return posting_text(posting)
+        return posting.title if posting.title.strip() else posting_text(posting)
 
     def profile_features(self, profiles: Sequence[Profile], tokens: Tokens, vocabulary: StringTable) -> Found:
         """Return nothing: dense vectors have no terms.

@@ -212,7 +212,7 @@ class Snapshot:
         >>> from matcher.features import default_blocks
         >>> snapshot = Snapshot.fit([Posting(id="1", title="Cook")], default_blocks())
         >>> [block.weight for block in snapshot.with_weights({"hashtags": 0.1}).blocks]
-        [0.7, 0.1, 0.5, 5.0]
+        [0.7, 0.1, 0.5, 2.0]
         """
         if not isinstance(weights, Mapping):
             raise OptionError(f"expected weights by name of the block, got {weights!r}")

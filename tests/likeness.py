@@ -98,7 +98,9 @@ def slow_cosine(
     """
     assert isinstance(fitted.block, SemanticBlock)
     encoder = encoder_of(fitted.block)
-    [row] = encoder.encode_postings([posting_text(posting)], split_in_python).tolist()
+    text = posting.title if posting.title.strip() else posting_text(posting)
+    [row] = encoder.encode_postings([text], split_in_python).tolist()
+    [known] = encoder.share_known([text], split_in_python).tolist()
     [asked] = encoder.encode_profiles([profile], split_in_python([profile]))
     if not any(row) or not any(asked.direction):
         return None
@@ -109,7 +111,7 @@ def slow_cosine(
     lengths = [math.sqrt(sum(value * value for value in side)) for side in (ours, theirs)]
     if lengths[1] <= LEAST_DISTANCE * scale or not lengths[0]:
         return None
-    share = slow_share(fitted.block.fading, asked.words, asked.known)
+    share = slow_share(fitted.block.fading, asked.words, asked.known) * known / 255
     product = sum(value * other for value, other in zip(ours, theirs, strict=True))
     return max(0.0, product / lengths[0] / lengths[1]), share
 

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from matcher import Matcher, OptionError, Posting
 from matcher.analyzer import analyze
-from matcher.counting import count_documents
 from matcher.dense import length_of_postings
 from matcher.encoding import COMMON_SHARE, EncodedProfile, ForeignEncoder, TextEncoder, WordEncoder
 from matcher.features import TextBlock
@@ -85,28 +84,16 @@ def test_postings_are_encoded_as_the_plain_version_does(splitter: str, some: lis
 SINGLE = WordVectors.from_arrays(WORDS, RNG.integers(-128, 128, (len(WORDS), 5)))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("splitter", SPLITTERS)
 @settings(deadline=None, max_examples=60)
-@given(some=texts, repeats=st.sampled_from([1, 254, 255, 256, 70_000]))
-def test_counted_words_are_encoded_as_their_texts_are(compiled: bool, some: list[str], repeats: int) -> None:
-    some = [*some, "cook " * repeats + "nurse", "Köchin-Köchin"]
-    counted = count_documents(some, str, compiled=compiled)
-    encoder = WordEncoder.from_table(SINGLE)
-    encoded = encoder.encode_counts(counted.vocabulary, counted.by_document, compiled=compiled)
-    assert encoded is not None
-    assert encoded.tolist() == encoder.encode_postings(some, split_in_python).tolist()
-    assert ENCODER.encode_counts(counted.vocabulary, counted.by_document) is None  # it has phrases
-
-
-def test_counted_words_of_300_texts_are_encoded_as_the_texts_are(many_texts: list[str]) -> None:
-    encoder = WordEncoder.from_table(WordVectors.shipped())
-    counted = count_documents(many_texts, str)
-    encoded = encoder.encode_counts(counted.vocabulary, counted.by_document)
-    assert np.array_equal(encoded, encoder.encode_postings(many_texts, split_in_python))
-    nothing = count_documents([], str)
-    encoded = encoder.encode_counts(nothing.vocabulary, nothing.by_document)
-    assert encoded is not None
-    assert encoded.shape == (0, 256)
+@given(texts)
+def test_the_share_of_known_words_is_counted(splitter: str, some: list[str]) -> None:
+    shares = ENCODER.share_known(some, SPLITTERS[splitter])
+    assert shares.dtype == np.uint8
+    for text, share in zip(some, shares.tolist(), strict=True):
+        known, words = len(plain_counts(TABLE, text)), len(set(analyze(text)))
+        assert share == round(255 * known / max(known, words, 1))
+    assert ENCODER.share_known([], SPLITTERS[splitter]).shape == (0,)
 
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
