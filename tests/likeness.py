@@ -135,7 +135,8 @@ def slow_centre(fitted: BlockFeatures, postings: Sequence[Posting]) -> list[int]
     """Return the mean of postings' dense vectors in 256ths, by its definition."""
     assert isinstance(fitted.block, SemanticBlock)
     encoder = encoder_of(fitted.block)
-    rows = encoder.encode_postings([posting_text(posting) for posting in postings], split_in_python).tolist()
+    texts = [posting.title if posting.title.strip() else posting_text(posting) for posting in postings]
+    rows = encoder.encode_postings(texts, split_in_python).tolist()
     length, known = length_of_postings(encoder.dimensions), sum(map(any, rows))
     return [
         round(256 * (sum(row[place] for row in rows) + 1000 * length * expected) / (known + 1000))

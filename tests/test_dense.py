@@ -410,7 +410,25 @@ def test_vectors_come_back_from_files_as_they_were() -> None:
     read = DenseVectors.from_files(dense.to_files("s"), "s", 30)
     assert read.vectors.dtype == np.int8
     assert np.array_equal(read.vectors, dense.vectors)
-    assert len(DenseVectors.from_files({"s.vectors": np.zeros(0, np.uint8)}, "s", 0)) == 0
+    assert read.shares.tolist() == [1.0] * 30
+    nothing = np.zeros(0, np.uint8)
+    assert len(DenseVectors.from_files({"s.vectors": nothing, "s.known": nothing}, "s", 0)) == 0
+    some = DenseVectors(dense.vectors, np.arange(30, dtype=np.uint8))
+    read = DenseVectors.from_files(some.to_files("s"), "s", 30)
+    assert read.shares.tolist() == [number / 255 for number in range(30)]
+    joined = DenseVectors.concatenate([some, read], [np.array([3]), np.array([5, 4])])
+    assert (
+        (joined.shares * 255).round().tolist()
+        == [3, 5, 4]
+        == (some.take(np.array([3, 5, 4])).shares * 255).round().tolist()
+    )
+
+
+@pytest.mark.parametrize("known", [np.zeros(3, np.uint8), np.zeros((2, 1), np.uint8), np.zeros(2, np.int8)])
+def test_arrays_that_are_no_shares_are_refused(known: np.ndarray) -> None:
+    files = {"s.vectors": np.zeros(4, np.uint8), "s.known": known}
+    with pytest.raises(ModelDamagedError, match=r"s\.known: expected 2 numbers from 0 to 255"):
+        DenseVectors.from_files(files, "s", 2)
 
 
 @pytest.mark.parametrize(
