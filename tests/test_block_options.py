@@ -103,7 +103,7 @@ def test_words_that_folding_changes_are_found_among_bytes(drawn: list[str]) -> N
     assert {place for place, word in enumerate(strings) if fold_variants(word) != word} <= found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(words, max_size=8).map(" ".join), max_size=3))
 def test_tokens_fold_alike_with_and_without_compiled_code(texts: list[str]) -> None:
     compiled, reference = split_compiled(texts).fold_variants(), split_in_python(texts).fold_variants()

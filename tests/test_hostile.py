@@ -29,7 +29,7 @@ KEY = b"a key of more than sixteen bytes"
 # --- mutants ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "count"), [("renewed", 220), ("stale", 200), ("plain", 140), ("empty", 60)])
+@pytest.mark.parametrize(("name", "count"), [("renewed", 150), ("stale", 130), ("plain", 100), ("empty", 60)])
 def test_every_mutant_of_a_model_is_refused_or_harmless(name, count):
     judged = list(judge_apart(name, SEED, 300, range(count)))
     assert [one for one in judged if one.outcome == BAD] == []
@@ -123,7 +123,7 @@ def test_a_service_goes_on_to_a_generation_only_if_it_would_load_it(stale):
         drop_block("hashtags", with_files, draft)
         stale.lay_out(draft)
         for block in Matcher.load(stale.root).features if with_files else ():
-            assert block.block.name == "text"
+            assert block.block.name != "hashtags"
         if not with_files:
             with pytest.raises(ModelDamagedError):
                 Matcher.load(stale.root)

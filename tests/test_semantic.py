@@ -841,10 +841,10 @@ def find_lies(name: str, words: str) -> list[int]:
     ("name", "words", "count"),
     [
         ("semantic", r"^centre \w+ ?\w* ?\w* ?\w*$|^segment0 vectors", 30),
-        ("renewed", r"^segment[01] vectors .*agreed", 3),
-        ("renewed", r"^centre (0|3|60) from segment[01]:[01]$", 3),
-        ("stale", r"^centre |segment1 vectors (alike|zero)", 3),
-        ("empty", r"^centre", 4),
+        ("renewed", r"^segment[01] vectors .*agreed", 2),
+        ("renewed", r"^centre (0|3|60) from segment[01]:[01]$", 2),
+        ("stale", r"^centre |segment1 vectors (alike|zero)", 2),
+        ("empty", r"^centre", 2),
     ],
 )
 def test_lies_about_vectors_are_refused_or_harmless(name: str, words: str, count: int) -> None:

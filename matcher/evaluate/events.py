@@ -18,6 +18,9 @@ from matcher.evaluate.qrels import LARGEST_TABLE
 
 __all__: Final = ["EVENTS", "Events", "RejectedEvent", "read_events"]
 
+LONGEST_FIELD: Final = 131_072
+"""Characters of a cell, of CSV."""
+
 EVENTS: Final[Mapping[str, int]] = {"applied": 3, "liked": 2, "viewed": 1, "disliked": 0}
 """Grade of each event."""
 
@@ -184,6 +187,9 @@ def _read_table(file: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any] 
     while True:
         try:
             row = next(rows)
+            # The limit of the module is that of the whole process, and others may have raised it.
+            if max(map(len, row), default=0) > LONGEST_FIELD:
+                raise csv.Error
         except StopIteration:
             return
         except csv.Error:
