@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -106,14 +107,17 @@ class TitleBlock:
         alike = Spelling.of(vocabulary).find(words, self.least, places, compiled=compiled)
         numbers = {line: number for number, line in enumerate(lines)}
         positions, similarities, origins = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0, np.int32)]
+        shares: list[float] = []
         for text in texts:
             askers = sorted([numbers[line] for line in text])  # words are sorted, so their numbers are, too
+            # Cosines do not tell a profile that is all in the titles from one that hardly resembles any.
+            matched = math.fsum(float(alike[number][1].max(initial=0.0)) ** self.power for number in askers)
+            shares.append(fade(len(text), self.fading, matched))
             nearest = keep_nearest([alike[number] for number in askers], askers, size, compiled=compiled)
             for part, new in zip((positions, similarities, origins), nearest, strict=True):
                 part.append(new)  # type: ignore[attr-defined]
         owners = np.repeat(np.arange(len(texts)), [len(part) for part in positions[1:]])
         amounts = np.concatenate(similarities) ** self.power
-        shares = [fade(len(text), self.fading) for text in texts]
         return Matched(np.concatenate(positions), owners, amounts, np.concatenate(origins), words, shares)
 
     def term_weights(self, document_frequency: NDArray[np.int64], postings: int) -> NDArray[np.float64]:

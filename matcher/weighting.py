@@ -59,7 +59,7 @@ _LEVELS: Final = np.array(sorted(step / 2**octave for octave in range(11) for st
 """What a share is rounded down to. There are few, so that engines can keep what follows from them."""
 
 
-def fade(words: int, fading: float, known: int | None = None) -> float:
+def fade(words: int, fading: float, known: float | None = None) -> float:
     """Return what of a block's weight is left for a profile, 0 to 1.
 
     ::
@@ -74,7 +74,7 @@ def fade(words: int, fading: float, known: int | None = None) -> float:
         Different words of the profile.
     fading : float
         Words at which a quarter is left, above 0.
-    known : int, optional
+    known : float, optional
         How many of the words the block can tell something about; all for None.
 
     Examples
