@@ -116,19 +116,32 @@ def slow_cosine(
     return max(0.0, product / lengths[0] / lengths[1]), share
 
 
-def slow_share(fading: float, words: int, known: int) -> float:
+def slow_share(fading: float, words: int, known: float) -> float:
     """Return what of a weight that fades counts for a profile of so many words."""
     kept = (fading / (fading + words)) ** 2 * known / words
     levels = [part / 32 / 2**octave for octave in range(11) for part in (32, 27, 23, 19)]
     return max((level for level in levels if level <= kept), default=0.0)
 
 
-def slow_part(block: FeatureBlock, profile: str) -> float:
+def slow_part(block: FeatureBlock, profile: str, vocabulary: Iterable[str]) -> float:
     """Return what of a block's weight counts for a profile that has terms in it."""
     if not isinstance(block, TitleBlock):
         return 1.0
-    words = len(set(analyze(profile)))
-    return slow_share(block.fading, words, words)
+    words = sorted(set(analyze(profile)))
+    nearest = [max((slow_similarity(word, other) for other in vocabulary), default=0.0) for word in words]
+    matched = math.fsum(value**block.power for value in nearest if value >= block.least)
+    return slow_share(block.fading, len(words), matched)
+
+
+def slow_similarity(word: str, other: str) -> float:
+    """Return the cosine of the sets of runs of 4 characters of two words, 1 for the word itself."""
+    if word == other:
+        return 1.0
+    one, two = (
+        {padded[place : place + 4] for place in range(len(padded) - 3)}
+        for padded in (f" {text[:40]} " for text in (word, other))
+    )
+    return len(one & two) / math.sqrt(len(one) * len(two)) if one and two else 0.0
 
 
 def slow_centre(fitted: BlockFeatures, postings: Sequence[Posting]) -> list[int]:
@@ -168,7 +181,7 @@ def slow_score(features: Sequence[BlockFeatures], profile: str, posting: Posting
         norms = [math.sqrt(math.fsum(value**2 for value in side.values())) for side in (ours, theirs)]
         if all(norms):
             dot = math.fsum(value * theirs.get(term, 0.0) for term, value in ours.items())
-            part = fitted.block.weight * slow_part(fitted.block, profile)
+            part = fitted.block.weight * slow_part(fitted.block, profile, list(fitted.vocabulary))
             total += part * dot / norms[0] / norms[1]
             weight += part
     return total / weight if weight else 0.0

@@ -101,7 +101,7 @@ def reference_scores(
         counter = CountVectorizer(analyzer=list, vocabulary=list(vocabulary))
         rows = normalize(counter.transform(documents).toarray() * idf)
         if query.any():
-            weight = block.weight * slow_part(block, profile)
+            weight = block.weight * slow_part(block, profile, list(vocabulary))
             sums += weight * (rows @ query)
             totals += weight * rows.any(axis=1)
     scores = np.divide(sums, totals, out=np.zeros(len(board)), where=totals > 0)
