@@ -64,8 +64,8 @@ RECIPES: Sequence[tuple[Sequence[str], float]] = (
     (tuple(SHARES), 1.0),
     (tuple(SHARES), 3.0),
 )
-"""Kinds of groups, and how much likeness to the encoder weighs beside them. A table is learned by each, from the
-same beginning, and the mean of all is kept: each has mistakes of its own (Wortsman et al. 2022, Model soups)."""
+"""Kinds of groups, and how much likeness to the encoder weighs beside them. A table is learned by each, from
+the same beginning, and the mean is kept: each has mistakes of its own (Wortsman et al. 2022, Model soups)."""
 
 LONGEST = 64
 """Tokens of a text that the teacher reads."""

@@ -17,7 +17,6 @@ from matcher.engines import fast_is_installed
 from matcher.features import HashtagBlock, TextBlock
 from matcher.learning import fit_block
 
-
 WORDS_AND_TAGS = (TextBlock(0.7), HashtagBlock(0.3))
 """What the peers can be compared with; `blocks.py` measures what the other blocks cost."""
 

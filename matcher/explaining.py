@@ -137,5 +137,5 @@ def describe_ranking(
     if not profile.text.strip():
         return f"the profile is empty: {end}"
     if not any(query.asked for query in queries):
-        return f"the profile shares no word with any posting: {end}"
+        return f"the profile has nothing in common with any posting: {end}"
     return "" if lifted else "the profile shares nothing with the postings that are left: every score is 0"

@@ -31,6 +31,7 @@ from matcher.persistence import read_snapshot, segment_files, write_snapshot
 from matcher.posting import Posting
 from matcher.recommender import Progress, Recommender, build_engines, check_at_least_1
 from matcher.segments import Segment
+from matcher.semantic import SemanticBlock
 from matcher.snapshot import Snapshot
 from matcher.store.collection import collect
 from matcher.store.disk import read_small
@@ -585,7 +586,14 @@ class Matcher(Recommender):
         <Matcher: 1 posting, 1 text, 0 hashtags and 1 title features, vectors of 256 numbers>
         """
         stored = store.read_model(path, verify=verify, key=key, generation=generation)
-        matcher = cls(_read_stored(stored, path, {}, encoder), engine)
+        snapshot = _read_stored(stored, path, {}, encoder)
+        if encoder is not None and not _takes_encoder(snapshot):
+            stored.close()
+            raise OptionError(
+                f"{path}: the model's vectors were not made by an encoder: open it without one, or train "
+                "it with SemanticBlock(encoder=...)"
+            )
+        matcher = cls(snapshot, engine)
         matcher._encoder = encoder
         matcher._path = os.path.abspath(path)  # noqa: PTH100 - keeps links
         matcher._key, matcher._verify = key, verify
@@ -698,6 +706,11 @@ def _read_stored(
     except (ModelDamagedError, ModelSchemaError) as error:
         stored.close()
         raise type(error)(f"{path}: {error}; train the model again") from None
+
+
+def _takes_encoder(snapshot: Snapshot) -> bool:
+    blocks = snapshot.blocks
+    return any(isinstance(block, SemanticBlock) and block.vectors == "encoder" for block in blocks)
 
 
 def _digests(files: Mapping[str, store.StoredFile]) -> frozenset[tuple[str, str]]:

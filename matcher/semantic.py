@@ -44,8 +44,8 @@ class SemanticBlock:
     """Dense vectors of profiles and titles, compared by the cosine of what sets them apart from the mean.
 
     Below 0 counts as 0. A title says what a posting is; vectors of whole adverts are vague, and those of
-    adverts in a language that is hardly known stand for a few chance words. (Where there is no title, the text
-    stands in.) The weight counts by the share of the title's words that have a vector.
+    adverts in a language that is hardly known stand for a few chance words. (Where there is no title, the
+    text stands in.) The weight counts by the share of the title's words that have a vector.
 
     Short profiles say little, and a synonym missed is a match missed; in a whole CV the right words occur
     anyway, and sums of many words are all alike. So the block's weight falls with the number of distinct

@@ -898,3 +898,9 @@ def test_a_remainder_of_other_words_is_no_reason() -> None:
         Contribution("text", "ward", 0.1),
     )
     assert Recommendation(1, 0.9, Posting(id="1"), parts).why(2) == "nurse ~ midwife, ward"
+
+
+def test_an_encoder_is_refused_where_a_table_made_the_vectors(tmp_path: Path) -> None:
+    Matcher.fit(POSTINGS).save(tmp_path)
+    with pytest.raises(OptionError, match="were not made by an encoder"):
+        Matcher.load(tmp_path, encoder=Letters())

@@ -86,7 +86,7 @@ def explain(
     boost: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Show what every word and hashtag adds to the score of POSTING_ID for CV.
+    """Show what every word, hashtag and pair of words adds to the score of POSTING_ID for CV.
 
     \b
     Example: matcher explain cv.txt https://jobs.beck.example/cook --model models/jobs
