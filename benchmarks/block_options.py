@@ -135,7 +135,7 @@ def as_it_is() -> Iterator[None]:
 SETTINGS = {
     **{
         f"{name} weighs {weight:g}": (as_it_is, default_but(name, weight=weight))
-        for name, weights in (("semantic", (1.0, 2.0, 10.0)), ("title", (0.1, 2.0)))
+        for name, weights in (("semantic", (1.0, 5.0, 10.0)), ("title", (0.1, 2.0)))
         for weight in weights
     },
     "semantic fades at 10 words": (as_it_is, default_but("semantic", fading=10.0)),

@@ -10,6 +10,7 @@ mistakes, not fine tuning.
 """
 
 import argparse
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -137,6 +138,15 @@ def is_german(text: str) -> bool:
     return words.count("und") > words.count("and")
 
 
+def shorten(title: str) -> str:
+    """Return what somebody would type of a title: without brackets, and what follows a comma or dash.
+
+    >>> shorten("Van Driver (m/f/d), two-person delivery")
+    'Van Driver'
+    """
+    return re.sub(r"\(.*?\)|[–,/|-].*$", "", title).strip() or title
+
+
 def measure_languages(postings: Sequence[Posting], judged: Sequence[JudgedCV]) -> str:
     """Return the table of English and German: the judged CVs, and the project's titles as queries.
 
@@ -144,18 +154,25 @@ def measure_languages(postings: Sequence[Posting], judged: Sequence[JudgedCV]) -
     """
     untitled = [Posting.from_record(posting.to_record() | {"title": ""}) for posting in postings]
     titled = [posting for posting in postings if posting.title]
-    cvs, titles = [], []
+    cvs, titles, named = [], [], []
     weak = [*default_without("semantic"), SemanticBlock(1.0)]
     for blocks in (default_without("title", "semantic"), weak, default_blocks()):
         cvs.append(measure(by_matcher(Matcher.fit(postings, blocks=blocks)), judged)[:, 0])
         scorer = by_matcher(Matcher.fit(untitled, blocks=blocks))
         asked = [(rank(scorer, Profile(posting.title)), {posting.id: 1}) for posting in titled]
         titles.append(np.array([reciprocal_rank(ids, grades) for ids, grades in asked]))
+        scorer = by_matcher(Matcher.fit(postings, blocks=blocks))
+        asked = [(rank(scorer, Profile(shorten(posting.title))), {posting.id: 1}) for posting in titled]
+        named.append(np.array([reciprocal_rank(ids, grades) for ids, grades in asked]))
     measured = {
         "judged CVs, nDCG@10": ([is_german(read_cv(cv.path).text) for cv in judged], cvs),
         "titles -> their own postings without titles, MRR": (
             [is_german(posting.body) for posting in titled],
             titles,
+        ),
+        "shortened titles -> their own postings, MRR": (
+            [is_german(posting.body) for posting in titled],
+            named,
         ),
     }
     rows = []
