@@ -145,9 +145,10 @@ def stored_matrices(model: Path) -> dict[str, dict[str, np.ndarray]]:
 def make_model(corpus: Path, count: int, folder: Path) -> int:
     """Fit a model on `count` postings, save it, and return how many words its matrix holds by posting."""
     from matcher import Matcher, Posting
+    from matcher.features import HashtagBlock, TextBlock
 
     postings = [Posting.from_record(record) for record in read_records(corpus, count)]
-    Matcher.fit(postings, threads=2).save(folder)
+    Matcher.fit(postings, blocks=[TextBlock(0.7), HashtagBlock(0.3)], threads=2).save(folder)
     return sum(
         len(parts["counts"])
         for name, parts in stored_matrices(folder).items()

@@ -182,10 +182,11 @@ class OursWhole:
 
     def retrain(self, news: Any, clock: Callable[[str], Any]) -> None:
         from matcher import Matcher
+        from matcher.features import HashtagBlock, TextBlock
 
-        threads = 2 if self.engine == "fast" else 1
+        threads, blocks = 2 if self.engine == "fast" else 1, [TextBlock(0.7), HashtagBlock(0.3)]
         with clock("fit"):
-            self.matcher = Matcher.fit(news, engine=self.engine, threads=threads)
+            self.matcher = Matcher.fit(news, blocks=blocks, engine=self.engine, threads=threads)
         with clock("save"):
             self.matcher.save(self.folder, keep=KEEP)
 

@@ -50,9 +50,12 @@ Results = Mapping[str, Any]
 def make_model(corpus: Path, postings: int, size: int, folder: Path) -> None:
     """Train the first model."""
     from matcher import Matcher, Posting
+    from matcher.features import HashtagBlock, TextBlock
 
+    # Words and hashtags, which is what the others can learn.
     records = Stream(corpus, postings, size).start()
-    Matcher.fit((Posting.from_record(record) for record in records), threads=2).save(folder)
+    held = (Posting.from_record(record) for record in records)
+    Matcher.fit(held, blocks=[TextBlock(0.7), HashtagBlock(0.3)], threads=2).save(folder)
 
 
 def find_corpus(arguments: argparse.Namespace, folder: Path) -> Path:
