@@ -238,7 +238,7 @@ class Index:
             if block.dense is not None:
                 added = scale_dense(block, query, scales[number], rows)
                 parts.append(_one_each(added, number))
-            if not len(query.features) or block.weight == 0:
+            if not len(query.features) or block.weight == 0 or query.share == 0:
                 continue
             positions, places, counts = engine.match(block.by_posting, query.features, rows)
             values = counts * query.weights[places] * scales[number][positions]

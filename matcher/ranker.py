@@ -83,7 +83,7 @@ class Matcher(Recommender):
     ... ])
     >>> for recommendation in matcher.recommend("Nurse with five years on a surgical ward", k=1):
     ...     print(recommendation.rank, f"{recommendation.score:.3f}", recommendation.posting.title)
-    1 0.789 Staff Nurse
+    1 0.652 Staff Nurse
     """
 
     def __init__(self, snapshot: Snapshot, engine: str | None = None) -> None:
