@@ -275,7 +275,7 @@ def test_two_models_are_compared():
     assert row["interval"] == list(paired_interval(first, second))
     assert row["p"] == randomisation_test(first, second)
     result = evaluate("--model", "words", "--against", "less", "--measure", "map", "--per-cv")
-    assert "model against less: 2 CVs measured with both" in result.stdout
+    assert "words against less: 2 CVs measured with both" in result.stdout
     assert re.search(rf"MAP +{row['mean']:.3f} +1\.000 +{row['difference']:+.3f} +", result.stdout)
     assert re.search(r"carl\.txt +1 +1 +0\.\d{3} \(-0\.\d{3}\)", result.stdout)
     assert re.search(r"anna\.txt +1 +0 +1\.000 ", result.stdout)
