@@ -60,7 +60,7 @@ words = st.one_of(
 )
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(words)
 @example("isations")
 @example("ssies")
@@ -239,7 +239,7 @@ def test_compiled_counting_is_that_of_dictionaries(board: list[Posting], blocks:
         assert all(np.array_equal(a, b) for a, b in zip(back, index.by_posting, strict=True))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(full_boards, full_boards, option_lists, st.data())
 def test_learning_anew_is_fitting_from_scratch(
     first: list[Posting], more: list[Posting], blocks: list[FeatureBlock], data: Any
@@ -256,7 +256,7 @@ def test_learning_anew_is_fitting_from_scratch(
     assert_alike(matcher, Matcher.fit(left, blocks=blocks, engine="base"))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(full_boards, option_lists, profiles)
 @example(COMMON, ALL, "nurse nurses nurses cook bread bread")
 def test_scores_follow_from_the_counts(
@@ -277,7 +277,7 @@ def test_both_engines_agree(board: list[Posting], blocks: list[FeatureBlock]) ->
     assert_alike(Matcher.fit(postings, blocks=blocks, engine="fast"), base)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(boards, option_lists)
 def test_a_model_keeps_its_options(board: list[Posting], blocks: list[FeatureBlock]) -> None:
     matcher = Matcher.fit(board, blocks=blocks, engine="base")
