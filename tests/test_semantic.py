@@ -842,7 +842,6 @@ def find_lies(name: str, words: str) -> list[int]:
     [
         ("semantic", r"^centre \w+ ?\w* ?\w* ?\w*$|^segment0 vectors", 6),
         ("renewed", r"^centre (0|3|60) from segment[01]:[01]$", 2),
-        ("stale", r"^centre |segment1 vectors (alike|zero)", 2),
     ],
 )
 def test_lies_about_vectors_are_refused_or_harmless(name: str, words: str, count: int) -> None:
